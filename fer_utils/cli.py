@@ -1,0 +1,160 @@
+"""The command line: parse, call one function, print. What takes long to import is imported where it is used."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fer_utils.errors import FerError, InputError
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .gz, .xz), parquet or folder; or 'demo'.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick or full.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
+RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+def main() -> None:
+    """Run the command line; a `FerError` becomes one line on stderr and its exit code."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except FerError as error:
+        if debug:
+            raise
+        print(f"fer: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@app.callback()
+def fer() -> None:
+    """Small convolutional nets on facial expressions. Every command takes --debug for a traceback."""
+
+
+@app.command()
+def data(path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")], as_json: AsJson = False):
+    """Counts per class and usage, duplicates, flat images, and a fingerprint of the content."""
+    from fer_utils.data.faces import counts, repeats
+    from fer_utils.data.load import load
+
+    faces = load(path)
+    table, found = counts(faces), repeats(faces)
+    if as_json:
+        print(json.dumps({"fingerprint": faces.fingerprint, "counts": table.to_dict(), **found}))
+        return
+    _print_table(f"{faces.name}: {len(faces):,} faces", table.reset_index())
+    for what, count in found.items():
+        print(f"{count:>7,}  {what}")
+    print(f"fingerprint {faces.fingerprint}")
+
+
+@app.command()
+def models(as_json: AsJson = False):
+    """The zoo: name, trainable parameters, Keras count, multiply-adds, bytes of the float16 file."""
+    from fer_utils.models.zoo import zoo
+
+    table = zoo()
+    if as_json:
+        print(table.to_json(orient="records"))
+    else:
+        _print_table("The zoo", table)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A name that `fer models` lists.")],
+    data: Data = "demo",
+    recipe: RecipeName = "quick",
+    epochs: Epochs = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Device = "auto",
+    runs: RunsDir = Path("runs"),
+):
+    """Train one model; go on where it was interrupted, do nothing where it is finished."""
+    from tqdm import tqdm
+
+    from fer_utils.data.load import load
+    from fer_utils.models.zoo import check_model
+    from fer_utils.training.loop import pick_device
+    from fer_utils.training.recipe import recipe as named_recipe
+    from fer_utils.training.runs import Run, results, train_run
+
+    chosen, on = named_recipe(recipe, epochs), pick_device(device)
+    faces = load(data)
+    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs)
+    person = sys.stderr.isatty()
+    bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
+
+    def report(row: dict) -> None:
+        bar.update(row["epoch"] - bar.n)
+        bar.set_postfix(validation=f"{row['validation_accuracy']:.4f}")
+        if not person:
+            values = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
+            print(f"epoch {row['epoch']}/{chosen.epochs} {values}", flush=True)
+
+    print(f"{model}, recipe {recipe}, seed {seed}, {faces.name}, {on}: {run.folder}", flush=True)
+    train_run(run, faces, on, report)
+    bar.close()
+    row = results([run]).iloc[0]
+    print(f"finished in {row.seconds:.0f} s: " + ", ".join(f"{k} {row[k]:.4f}" for k in row.index if "accuracy" in k))
+
+
+@app.command()
+def study(
+    data: Data = "demo",
+    models: Annotated[str, typer.Option(help="Names, with commas between; all of the zoo if not given.")] = "",
+    seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
+    recipe: RecipeName = "quick",
+    epochs: Epochs = None,
+    device: Device = "auto",
+    runs: RunsDir = Path("runs"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
+):
+    """Train every model with every seed, but nothing twice, and write the results table."""
+    from fer_utils.files import write_whole
+    from fer_utils.models.zoo import MODELS
+    from fer_utils.training.study import study as run_study
+
+    names = [name.strip() for name in models.split(",")] if models else list(MODELS)
+    table = run_study(data, names, _numbers(seeds), recipe, epochs, device, runs, workers)
+    write_whole(out, table.to_csv(index=False))
+    accuracies = [name for name in table if name.endswith("accuracy")]
+    _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
+
+
+def _print_table(title: str, frame) -> None:
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(str(name), justify="left" if frame[name].dtype.kind in "OUT" else "right")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
+    return str(value) if isinstance(value, str) else f"{value:,}"
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

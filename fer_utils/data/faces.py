@@ -1,0 +1,111 @@
+"""The one form that every data set takes here: faces with labels and usages."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.errors import FerError
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+USAGES = ("Training", "PublicTest", "PrivateTest")
+SIDE_PX = 48
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSet:
+    """Gray faces: `images` uint8 `(N, 48, 48)`, `labels` int64 `(N,)` with -1 for unlabelled, `usage` str `(N,)`.
+
+    `name` says where they came from, for people; it is no part of the content.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    usage: np.ndarray
+    name: str = "faces"
+
+    def __post_init__(self):
+        n = len(self.images)
+        if self.images.shape != (n, SIDE_PX, SIDE_PX) or self.images.dtype != np.uint8:
+            raise ValueError(f"images are uint8 (N, 48, 48), not {self.images.dtype} {self.images.shape}")
+        if self.labels.shape != (n,) or self.usage.shape != (n,):
+            raise ValueError(f"{n} images, but labels {self.labels.shape} and usage {self.usage.shape}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: np.ndarray) -> "FaceSet":
+        """The faces at `index`, a mask `(N,)` of bool or positions of int."""
+        return FaceSet(self.images[index], self.labels[index], self.usage[index], self.name)
+
+    def part(self, usage: str) -> "FaceSet":
+        """The labelled faces of one usage; may be empty."""
+        return self[(self.usage == usage) & (self.labels != UNLABELLED)]
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """A 64-bit hash of each image's pixels, uint64 `(N,)`: equal for identical images."""
+        hashes = b"".join(blake2b(image, digest_size=8).digest() for image in np.ascontiguousarray(self.images))
+        return np.frombuffer(hashes, np.uint64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that depend on images, labels and usages, and not on their order, file or layout."""
+        usage = np.searchsorted(sorted(USAGES), self.usage)
+        rows = np.stack([self.digests, self.labels.astype(np.uint64), usage.astype(np.uint64)])
+        ordered = np.ascontiguousarray(rows[:, np.lexsort(rows)])
+        return blake2b(ordered.astype("<u8").tobytes(), digest_size=8).hexdigest()
+
+
+def split(faces: FaceSet, share: float = 0.1) -> tuple[FaceSet, FaceSet]:
+    """Training and validation: `share` of the Training faces of every class is held out.
+
+    The draw hangs on the pixels alone, so that everybody who holds FER2013, in whatever order and layout, has the same
+    validation part, and identical images always lie on one side.
+    """
+    training = faces.part("Training")
+    if not len(training):
+        raise FerError(f"{faces.name} has no labelled Training faces, so there is nothing to train on")
+    rows = pd.DataFrame({"digest": training.digests, "label": training.labels})
+    # Twins with different labels count for the class of one of them, lest they be drawn twice.
+    rows["label"] = rows.groupby("digest").label.transform("min")
+    rows = rows.sort_values("digest", kind="stable")
+    rows["place"] = rows.groupby("label").cumcount()
+    rows["place"] = rows.groupby("digest").place.transform("min")
+    size = rows.groupby("label").label.transform("size")
+    held_out = (rows.place < (share * size).round()).sort_index().to_numpy()
+    return training[~held_out], training[held_out]
+
+
+def leaked(faces: FaceSet, training: FaceSet) -> np.ndarray:
+    """Which of `faces` Training also holds, pixel for pixel: bool `(N,)`."""
+    return np.isin(faces.digests, training.digests)
+
+
+def counts(faces: FaceSet) -> pd.DataFrame:
+    """Faces per class (rows, `unlabelled` where there are any) and usage (columns), with totals."""
+    names = np.array([*CLASSES, "unlabelled"])[faces.labels]
+    table = pd.crosstab(names, faces.usage)
+    table = table.reindex(index=[n for n in (*CLASSES, "unlabelled") if n in table.index or n in CLASSES], fill_value=0)
+    table = table.reindex(columns=[u for u in USAGES if u in table.columns])
+    table.loc["all"] = table.sum()
+    table["all"] = table.sum(axis=1)
+    return table.rename_axis(index="class", columns=None)
+
+
+def repeats(faces: FaceSet) -> dict[str, int]:
+    """What is doubtful about the faces, each as a count of images (the last but one: of groups)."""
+    found = {}
+    parts = {usage: faces.digests[faces.usage == usage] for usage in USAGES if (faces.usage == usage).any()}
+    for usage, digests in parts.items():
+        found[f"repeated within {usage}"] = len(digests) - len(np.unique(digests))
+    for i, usage in enumerate(parts):
+        for other in list(parts)[:i]:
+            found[f"{usage} images that {other} also holds"] = int(np.isin(parts[usage], parts[other]).sum())
+    labelled = pd.DataFrame({"digest": faces.digests, "label": faces.labels})[faces.labels != UNLABELLED]
+    found["groups of identical images with different labels"] = int((labelled.groupby("digest").label.nunique() > 1).sum())
+    found["flat images (one colour)"] = int((np.ptp(faces.images, axis=(1, 2)) == 0).sum())
+    return found

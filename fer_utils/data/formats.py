@@ -1,0 +1,230 @@
+"""Readers for the layouts in which people hold FER2013. The content decides which one reads, never the file's name."""
+
+import csv
+import gzip
+import io
+import lzma
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from PIL import Image
+
+from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
+from fer_utils.errors import InputError
+
+PIXELS = SIDE_PX**2
+COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
+FOLDER_USAGES = {"train": "Training", "test": "PublicTest", "validation": "PublicTest"} | {u.lower(): u for u in USAGES}
+FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
+    "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
+}  # fmt: skip
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
+ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
+
+
+def read(path: Path) -> FaceSet:
+    """Read faces from a csv (also in .zip, .gz or .xz), a parquet file or a folder of class folders.
+
+    Rows that do not say their usage are Training, or PublicTest where they have no label. Raises `InputError` with file,
+    row, what was found and what is allowed.
+    """
+    if path.is_dir():
+        return read_folder(path)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"PAR1"):
+        return read_parquet(path)
+    if start.startswith(b"PK\x03\x04"):
+        return read_csv(path, lambda: _open_zip(path))
+    if start.startswith(b"\x1f\x8b"):
+        return read_csv(path, lambda: gzip.open(path))  # type: ignore[arg-type]
+    if start.startswith(b"\xfd7zXZ\x00"):
+        return read_csv(path, lambda: lzma.open(path))
+    return read_csv(path, lambda: path.open("rb"))
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.namelist() if m.lower().endswith(".csv") and not m.startswith("__MACOSX")]
+        if len(members) != 1:
+            raise InputError(f"{path}: a zip holds exactly one csv file, this one holds {members or 'none'}. Unpack it")
+        with archive.open(members[0]) as member:
+            yield member
+
+
+# ---- csv ----
+
+
+def read_csv(path: Path, open_bytes: Callable) -> FaceSet:
+    """Faces from `label` (or `emotion`), `pixels` (or `feature`) and `Usage` columns, in any order."""
+    names = _header(path, open_bytes)
+    text = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names}, strings_can_be_null=False)
+    options = pyarrow.csv.ReadOptions(block_size=4 << 20, column_names=names, skip_rows=1)
+    try:
+        with open_bytes() as file, ThreadPoolExecutor() as pool:
+            batches = pyarrow.csv.open_csv(file, options, convert_options=text)
+            parts = list(pool.map(_parse, batches))
+    except (pa.ArrowInvalid, ValueError):
+        # The fast way only knows that a row is bad. The slow way reads line by line and says which, and how.
+        raise _first_bad_row(path, open_bytes, names) from None
+    if not parts:
+        raise InputError(f"{path}: a header and no rows")
+    images, labels, usage = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return FaceSet(images, labels, usage, path.name)
+
+
+def _header(path: Path, open_bytes: Callable) -> list[str]:
+    try:
+        with open_bytes() as file:
+            line = file.readline(1000).decode("utf-8-sig")
+    except (UnicodeDecodeError, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: neither csv, parquet, nor csv in .zip, .gz or .xz ({error})") from None
+    found = [name.strip().strip('"').strip() for name in line.split(",")]
+    names = [COLUMNS.get(name.lower(), name) for name in found]
+    if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):
+        raise InputError(
+            f"{path}, line 1: the columns are {found}; expected are emotion (or label), pixels (or feature) and Usage, "
+            "in any order, of which only the pixels must be there"
+        )
+    return names
+
+
+def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, labels and usages of many rows at once; `ValueError` if one of them is bad."""
+    pixels = pc.split_pattern(batch["pixels"], " ")
+    if not pc.all(pc.equal(pc.list_value_length(pixels), PIXELS)).as_py():
+        raise ValueError("a row with a wrong number of pixels")
+    images = np.asarray(pc.cast(pixels.flatten(), pa.uint8())).reshape(-1, SIDE_PX, SIDE_PX)
+    labels = np.full(len(images), UNLABELLED)
+    if "label" in batch.schema.names:
+        labels = np.asarray(pc.cast(batch["label"], pa.int64()))
+        if labels.min() < 0 or labels.max() >= len(CLASSES):
+            raise ValueError("a label out of range")
+    usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
+    if "usage" in batch.schema.names:
+        usage = np.asarray(pc.utf8_trim_whitespace(batch["usage"]).to_pylist())
+        if not np.isin(usage, USAGES).all():
+            raise ValueError("an unknown usage")
+    return images, labels, usage
+
+
+def _first_bad_row(path: Path, open_bytes: Callable, names: list[str]) -> InputError:
+    with open_bytes() as file:
+        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=""))
+        next(rows)
+        for row in rows:
+            if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), names)):
+                return InputError(f"{path}, line {rows.line_num}: {problem}. Mend or delete the line")
+    return InputError(f"{path}: not a csv that can be read; is it complete?")
+
+
+def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
+    """What is wrong with one row, and what is allowed; None if nothing is."""
+    if found != len(names):
+        return f"{found} fields, expected {len(names)} ({', '.join(names)})"
+    if empty := [name for name in names if not row[name].strip()]:
+        return f"the field {empty[0]!r} is empty"
+    if not re.fullmatch(rf"[0-{len(CLASSES) - 1}]", row.get("label", "0").strip()):
+        return f"label {row['label']!r}, allowed are {ALLOWED_LABELS}"
+    if row.get("usage", USAGES[0]).strip() not in USAGES:
+        return f"Usage {row['usage']!r}, allowed are {', '.join(USAGES)}"
+    values = row["pixels"].split(" ")
+    if len(values) != PIXELS:
+        return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, one blank between)"
+    wrong = [value for value in values if not (value.isascii() and value.isdigit() and int(value) <= 255)]
+    return f"pixel {wrong[0]!r}, allowed are 0..255" if wrong else None
+
+
+# ---- images in parquet and in folders ----
+
+
+def _decode(source, where: str) -> np.ndarray:
+    """One gray image `(48, 48)` from a file or bytes."""
+    try:
+        with Image.open(source) as image:
+            pixels = np.asarray(image.convert("L"))
+    except OSError as error:
+        raise InputError(f"{where}: not an image that can be read ({error})") from None
+    if pixels.shape != (SIDE_PX, SIDE_PX):
+        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise InputError(f"{where}: {found} pixels, expected {SIDE_PX}x{SIDE_PX}")
+    return pixels
+
+
+def read_parquet(path: Path) -> FaceSet:
+    """Faces from a parquet table: `image` (bytes, or a struct with `bytes`), and perhaps `label` and `usage`."""
+    table = pyarrow.parquet.read_table(path)
+    names = {name.strip().lower(): name for name in table.column_names}
+    if "image" not in names:
+        raise InputError(f"{path}: the columns are {table.column_names}; expected are image (bytes), label and usage")
+    images = table[names["image"]].combine_chunks()
+    encoded = (images.field("bytes") if pa.types.is_struct(images.type) else images).to_pylist()
+    with ThreadPoolExecutor() as pool:
+        pictures = pool.map(lambda i: _decode(io.BytesIO(encoded[i] or b""), f"{path}, row {i}"), range(len(encoded)))
+        stack = np.stack(list(pictures))
+    labels = np.full(len(stack), UNLABELLED)
+    if column := names.get("label") or names.get("emotion"):
+        labels = np.array([UNLABELLED if v is None else v for v in table[column].to_pylist()], np.int64)
+        _check_rows(path, "label", labels, range(UNLABELLED, len(CLASSES)), ALLOWED_LABELS)
+    usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
+    if "usage" in names:
+        usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
+        _check_rows(path, "usage", usage, USAGES, ", ".join(USAGES))
+    return FaceSet(stack, labels, usage, path.name)
+
+
+def _check_rows(path: Path, column: str, values: np.ndarray, allowed, words: str) -> None:
+    if len(bad := np.flatnonzero(~np.isin(values, list(allowed)))):
+        found = values[bad[0]].item()
+        raise InputError(f"{path}, row {bad[0]}: {column} {found!r}, allowed are {words}. Mend or delete the row")
+
+
+def read_folder(path: Path) -> FaceSet:
+    """Faces from a folder of class folders, with `train/` and `test/` above them or without.
+
+    A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of the
+    numbers in the names, so that images that were written out of fer2013.csv keep its order.
+    """
+    rows = []
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            folders = [part.lower() for part in file.relative_to(path).parts[:-1]]
+            rows.append((_usage(file, folders), _natural(file.stem), _label(path, file, folders), file))
+    if not rows:
+        tables = [file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}]
+        hint = f"it holds {', '.join(tables)}: name one of them" if tables else "it holds no images"
+        raise InputError(f"{path}: expected folders named {', '.join(CLASSES)}, perhaps below train/ and test/; {hint}")
+    rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))
+    usage, _, labels, files = zip(*rows, strict=True)
+    with ThreadPoolExecutor() as pool:
+        images = np.stack(list(pool.map(lambda file: _decode(file, str(file)), files)))
+    return FaceSet(images, np.array(labels, np.int64), np.array(usage), path.name)
+
+
+def _usage(file: Path, folders: list[str]) -> str:
+    named = [usage for usage in USAGES if file.name.startswith(usage)]
+    above = [FOLDER_USAGES[folder] for folder in folders if folder in FOLDER_USAGES]
+    return (named + above + ["Training"])[0]
+
+
+def _label(path: Path, file: Path, folders: list[str]) -> int:
+    labels = [FOLDER_CLASSES[folder] for folder in folders if folder in FOLDER_CLASSES]
+    if not labels:
+        raise InputError(f"{file}: lies in no class folder below {path}; allowed are {', '.join(CLASSES)}")
+    return labels[-1]
+
+
+def _natural(stem: str) -> list[tuple[int, str]]:
+    """A key that sorts a9 before a10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]

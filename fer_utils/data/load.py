@@ -1,0 +1,84 @@
+"""Load a data set by its path, from a cache where the file has not changed."""
+
+import hashlib
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from fer_utils.data.demo import demo_faces
+from fer_utils.data.faces import FaceSet
+from fer_utils.data.formats import read
+from fer_utils.errors import InputError
+from fer_utils.files import whole
+
+READER_VERSION = 1  # raise it when a reader changes what it returns
+SAMPLES = 64
+SAMPLE_BYTES = 4096
+
+
+def load(path: str | Path) -> FaceSet:
+    """Load faces from `path`, in any layout that `formats.read` knows, or draw them for "demo".
+
+    What was read is kept in the user's cache folder (`FER_CACHE` names another), and read from there as long as the file
+    has its size, its times of change and its sampled content; a cache that is damaged is made anew.
+    """
+    if str(path) == "demo":
+        return demo_faces()
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise InputError(f"no file or folder {path}: give a csv, parquet or folder of FER2013, or 'demo'")
+    cache, mark = _cache_file(path), _mark(path)
+    faces = _read_cache(cache, mark, path.name)
+    if faces is None:
+        faces = read(path)
+        _write_cache(cache, mark, faces)
+    return faces
+
+
+def _cache_file(path: Path) -> Path:
+    folder = os.environ.get("FER_CACHE") or platformdirs.user_cache_path("fer_utils")
+    return Path(folder) / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}.npz"
+
+
+def _mark(path: Path) -> str:
+    """What must be unchanged for a cache to be trusted, as a hash."""
+    mark = hashlib.sha256(f"reader {READER_VERSION}".encode())
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        stat = file.stat()
+        mark.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
+    if path.is_file():
+        for sample in _samples(path):
+            mark.update(sample)
+    return mark.hexdigest()
+
+
+def _samples(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        last = max(path.stat().st_size - SAMPLE_BYTES, 0)
+        for i in range(SAMPLES):
+            file.seek(last * i // (SAMPLES - 1))
+            yield file.read(SAMPLE_BYTES)
+
+
+def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
+    try:
+        with np.load(cache) as stored:  # the zip format checks a CRC of every array
+            if stored["mark"].item() != mark:
+                return None
+            return FaceSet(stored["images"], stored["labels"], stored["usage"], name)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write_cache(cache: Path, mark: str, faces: FaceSet) -> None:
+    try:
+        with whole(cache) as draft:
+            np.savez(draft, mark=mark, images=faces.images, labels=faces.labels, usage=faces.usage)
+    except OSError as error:
+        warnings.warn(f"no cache for {faces.name}: {error}. It will be read again next time", stacklevel=3)

@@ -1,0 +1,44 @@
+"""The layers that every model here is made of.
+
+A model is an `nn.Sequential` of these, so that printing it, walking it and counting it need no further code.
+Shapes are `(N, channels, height, width)` until a `Flatten`, `(N, features)` after it.
+"""
+
+from torch import nn
+
+
+class ConvBN(nn.Sequential):
+    """Convolution 3x3, BatchNorm, ReLU: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
+
+    `padding=0` ("valid") takes a pixel off each side. A convolution that a BatchNorm follows needs no bias, since the
+    BatchNorm has one; `bias=True` keeps it all the same, as Keras does, and `norm=False` leaves the BatchNorm out.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride=1, padding=1, bias=False, norm=True):
+        convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=bias)
+        super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True))
+
+
+class ConvDW(nn.Sequential):
+    """Depthwise separable convolution: a 3x3 filter a channel, then 1x1 across channels, each with BatchNorm and ReLU.
+
+    `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Howard et al. 2017, arXiv 1704.04861, section 3.1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride=1):
+        super().__init__(
+            nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+            nn.BatchNorm2d(inputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class LinearBN(nn.Sequential):
+    """Fully connected layer, BatchNorm, ReLU and, for `dropout > 0`, Dropout: `(N, inputs)` -> `(N, outputs)`."""
+
+    def __init__(self, inputs: int, outputs: int, *, dropout=0.0):
+        tail = [nn.Dropout(dropout)] if dropout else []
+        super().__init__(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True), *tail)

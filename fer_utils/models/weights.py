@@ -1,0 +1,50 @@
+"""Weights in files: float16 safetensors that carry the name of their model."""
+
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from fer_utils.errors import FerError, InputError
+from fer_utils.files import whole
+from fer_utils.models.zoo import build
+
+# BatchNorm's count of the batches that it saw: of no use to a trained net, and left out of the files.
+COUNTER = "num_batches_tracked"
+
+
+def save(model: nn.Module, name: str, path: Path) -> None:
+    """Write a model of the zoo's `name` as float16, whole or not at all."""
+    with whole(path) as draft:
+        draft.write_bytes(_serialize(model, name))
+
+
+def file_bytes(model: nn.Module, name: str) -> int:
+    """The size of a model's file."""
+    return len(_serialize(model, name))
+
+
+def _serialize(model: nn.Module, name: str) -> bytes:
+    tensors = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if not k.endswith(COUNTER)}
+    if overflowed := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
+        raise FerError(f"{name}: the weights in {overflowed[0]} do not fit float16; train it again with a smaller step")
+    return safetensors.torch.save(tensors, {"model": name})
+
+
+def load_weights(path: Path) -> tuple[str, nn.Sequential]:
+    """The name of the model in a file, and the model, in float32 and in evaluation mode."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            name = (file.metadata() or {}).get("model")
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in file.keys()}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path}: not a safetensors file that can be read ({error})") from None
+    if name is None:
+        raise InputError(f"{path}: does not say which model it holds; expected a file that `fer train` wrote")
+    model = build(name)
+    missing, extra = model.load_state_dict(tensors, strict=False)
+    if extra or any(not key.endswith(COUNTER) for key in missing):
+        raise InputError(f"{path}: its tensors are not those of {name}, which another version may have written")
+    return name, model.eval()

@@ -1,0 +1,108 @@
+"""The zoo: the named models, what each is made of, and what it costs."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fer_utils.data.faces import SIDE_PX
+from fer_utils.errors import unknown
+from fer_utils.models.cnn import cnn
+from fer_utils.models.mobilenet import mobilenet
+from fer_utils.models.vgg import vgg
+
+# The original report gives the structures of mobilenet-46k and the VGG. Of the others it gives the parameters alone; the
+# structures here are reconstructions that have exactly as many.
+MODELS: dict[str, Callable[[], nn.Sequential]] = {
+    "mobilenet-46k": partial(mobilenet, (32, 32), [(64, 1), (64, 1), (80, 2), (80, 1), (80, 2), (80, 1)]),
+    "mobilenet-112k": partial(mobilenet, (64, 64), [(64, 1), (64, 1), (128, 2), (128, 1), (128, 2), (128, 1)]),
+    "mobilenet-158k": partial(
+        mobilenet, (64, 64), [(64, 1), (64, 1), (128, 2), (128, 1), (128, 2), (128, 1), (128, 1), (128, 1)], hidden=[80]
+    ),
+    "cnn-48k": partial(cnn, [(16,), (32, 32), (32, 32, 32)], hidden=[32, 32]),
+    "cnn-103k": partial(cnn, [(32,), (32,), (64,), (64,)], hidden=[512]),
+    "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
+    "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
+    "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
+}
+
+
+def check_model(name: str) -> str:
+    """The name itself, if the zoo has it."""
+    if name not in MODELS:
+        raise unknown("model", name, MODELS, "`fer models` lists them")
+    return name
+
+
+def family(name: str) -> str:
+    """The family that a model's name begins with: `mobilenet`, `cnn` or `vgg`."""
+    return name.partition("-")[0]
+
+
+def build(name: str, seed: int = 0) -> nn.Sequential:
+    """A new model from the zoo, its weights drawn with `seed`: `(N, 1, 48, 48)` -> logits `(N, 7)`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODELS[check_model(name)]()
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def keras_parameters(model: nn.Module) -> int:
+    """The number of parameters as Keras counts them, with the mean and variance of every BatchNorm."""
+    return parameters(model) + sum(b.numel() for b in model.buffers() if b.is_floating_point())
+
+
+def multiply_adds(model: nn.Module) -> int:
+    """Multiply-adds to read one face."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model.eval()(torch.zeros(1, 1, SIDE_PX, SIDE_PX))
+    return counter.get_total_flops() // 2
+
+
+def layers(name: str) -> pd.DataFrame:
+    """A row for each layer of a model: what it is, the shape that it puts out for one face, and its parameters."""
+    x, rows = torch.zeros(1, 1, SIDE_PX, SIDE_PX), []
+    with torch.inference_mode():
+        for layer in build(name).eval():
+            x = layer(x)
+            rows.append((describe(layer), "×".join(map(str, x.shape[1:])), parameters(layer)))
+    return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
+
+
+def describe(layer: nn.Module) -> str:
+    """A layer in a few words, with its widths."""
+    name, weights = type(layer).__name__, [m.weight for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    if weights:
+        inputs = weights[0].shape[0] if name == "ConvDW" else weights[0].shape[1]
+        return f"{name} {inputs}→{weights[-1].shape[0]}"
+    if isinstance(layer, nn.Dropout):
+        return f"{name} {layer.p}"
+    size = getattr(layer, "kernel_size", None)
+    return f"{name} {size}" if size else name
+
+
+def zoo() -> pd.DataFrame:
+    """The zoo as a table: model, family, trainable parameters, Keras count, multiply-adds, bytes of a float16 file."""
+    from fer_utils.models.weights import file_bytes
+
+    rows = []
+    for name in MODELS:
+        model = build(name)
+        rows.append(
+            {
+                "model": name,
+                "family": family(name),
+                "parameters": parameters(model),
+                "keras_parameters": keras_parameters(model),
+                "multiply_adds": multiply_adds(model),
+                "bytes": file_bytes(model, name),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,162 @@
+"""The training loop, in the order in which things happen."""
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fer_utils.data.augment import batches
+from fer_utils.data.faces import FaceSet
+from fer_utils.errors import FerError, unknown
+from fer_utils.training.evaluate import logits
+from fer_utils.training.recipe import Recipe
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for `auto` (a GPU where there is one), `cpu` or `cuda`."""
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def precision(device: torch.device) -> AbstractContextManager:
+    """bfloat16 for convolutions and products where the device computes it in hardware, else float32."""
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else bool(_cpu_capabilities().get("avx512_bf16"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def _cpu_capabilities() -> dict[str, Any]:
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+
+
+def train(
+    model: nn.Module,
+    training: FaceSet,
+    validation: FaceSet,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    state: dict[str, Any] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Train `model` and yield after every epoch the state that `train` takes to go on from there.
+
+    A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe would
+    keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its number, so
+    that going on from a state gives what not stopping would have given. Raises `FerError` on a loss that is not finite.
+    """
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = _averaged(model, recipe)
+    images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
+    held_out = torch.from_numpy(validation.images).to(device)
+    answers = torch.from_numpy(validation.labels).to(device)
+    steps = max(len(images) // recipe.batch_size, 1)
+    optimizer = _optimizer(model, recipe)
+    schedule = _schedule(optimizer, recipe, steps)
+    epoch, history, kept, best = 0, [], None, -1.0
+    if state is not None:
+        epoch, history, kept, best = state["epoch"], list(state["history"]), state["kept"], state["best"]
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        if average is not model:
+            average.load_state_dict(state["average"])
+
+    for epoch in range(epoch + 1, recipe.epochs + 1):
+        start = time.perf_counter()
+        epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+        generator = torch.Generator(device).manual_seed(epoch_seed)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(epoch_seed)  # for dropout
+            model.train()
+            losses = torch.zeros(steps, device=device)
+            for step, (inputs, targets) in enumerate(
+                batches(images, labels, recipe.batch_size, recipe.augmentation, generator)
+            ):
+                with precision(device):
+                    outputs = model(inputs)
+                loss = F.cross_entropy(outputs.float(), targets, label_smoothing=recipe.label_smoothing)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                losses[step] = loss.detach()
+                if isinstance(average, AveragedModel):
+                    average.update_parameters(model)
+                if device.type == "cpu":  # on a GPU a look at every loss would stop the queue
+                    _check_finite(losses[step], epoch, step)
+            _check_finite(losses, epoch, steps - 1)
+
+        model.eval()
+        average.eval()
+        with precision(device):
+            found = logits(average, held_out)
+        accuracy = float((found.argmax(1) == answers).float().mean())
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": schedule.get_last_lr()[0],
+                "training_loss": float(losses.mean()),
+                "validation_loss": float(F.cross_entropy(found, answers)),
+                "validation_accuracy": accuracy,
+                "seconds": time.perf_counter() - start,
+            }
+        )
+        if recipe.keep == "last" or accuracy > best:
+            best, kept = accuracy, copy.deepcopy(_weights(average))
+        yield {
+            "epoch": epoch,
+            "history": history,
+            "kept": kept,
+            "best": best,
+            "model": model.state_dict(),
+            "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+        }
+
+
+def _averaged(model: nn.Module, recipe: Recipe) -> nn.Module:
+    """The moving average of the weights, or the model itself where the recipe wants none."""
+    if not recipe.averaging:
+        return model
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
+
+
+def _weights(average: nn.Module) -> dict[str, Tensor]:
+    return (average.module if isinstance(average, AveragedModel) else average).state_dict()
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    # Decay shrinks weights, not the scales and shifts of BatchNorm nor biases (He et al. 2019, arXiv 1812.01187, 3.1).
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return kinds[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True)
+
+
+def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
+    if recipe.schedule == "constant":
+        return ConstantLR(optimizer, factor=1.0, total_iters=0)
+    # Smith and Topin 2017, arXiv 1708.07120
+    return OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps + 1, pct_start=0.25)
+
+
+def _check_finite(losses: Tensor, epoch: int, step: int) -> None:
+    if not torch.isfinite(losses).all():
+        raise FerError(
+            f"the loss is no longer finite in epoch {epoch}, step {step + 1}: the learning rate is too high for this "
+            "model and data. Take another recipe, or look at the data with `fer data`"
+        )

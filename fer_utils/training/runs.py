@@ -1,0 +1,126 @@
+"""Runs: one model trained once with one recipe and one seed, as a folder; and the table of many."""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from filelock import FileLock
+
+from fer_utils.data.faces import FaceSet, split
+from fer_utils.errors import InputError
+from fer_utils.files import whole, write_whole
+from fer_utils.models import weights, zoo
+from fer_utils.training import evaluate, loop
+from fer_utils.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """What decides the weights of a run, and the folder where they come to lie.
+
+    The folder holds `run.json` (all there is to know; it appears last, and marks the run as finished), `history.csv` (one
+    row an epoch), `weights.safetensors`, and `resume.pt` while the run is unfinished.
+    """
+
+    model: str
+    recipe: Recipe
+    seed: int
+    fingerprint: str
+    runs_dir: Path
+
+    @property
+    def folder(self) -> Path:
+        decides = [self.model, dataclasses.asdict(self.recipe), self.seed, self.fingerprint]
+        key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
+        return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}_seed-{self.seed}_{key}"
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "run.json").exists()
+
+
+def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None] = lambda row: None) -> Run:
+    """Train what is missing of a run, from its last finished epoch on; `report` gets every epoch's row of the history.
+
+    Two processes never train one run: the second waits for the first.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(run.folder / ".lock"):
+        if not run.finished:
+            _train(run, faces, device, report)
+    return run
+
+
+def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None]) -> None:
+    training, validation = split(faces)
+    model = zoo.build(run.model, run.seed)
+    resume = run.folder / "resume.pt"
+    state = torch.load(resume, map_location=device) if resume.exists() else None
+    if state is not None:
+        torch.set_num_threads(state["threads"])  # sums are rounded in another order with other threads
+    for state in loop.train(model, training, validation, run.recipe, run.seed, device, state):
+        state["threads"] = torch.get_num_threads()
+        with whole(resume) as draft:
+            torch.save(state, draft)
+        report(state["history"][-1])
+    assert state is not None, "a recipe has at least one epoch"
+    _finish(run, faces, device, state)
+
+
+def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any]) -> None:
+    """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
+    history = pd.DataFrame(state["history"])
+    model = zoo.build(run.model)
+    model.load_state_dict(state["kept"])
+    file = run.folder / "weights.safetensors"
+    weights.save(model, run.model, file)
+    _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
+    record = {
+        "model": run.model,
+        "family": zoo.family(run.model),
+        "parameters": zoo.parameters(model),
+        "multiply_adds": zoo.multiply_adds(stored),
+        "recipe": dataclasses.asdict(run.recipe),
+        "seed": run.seed,
+        "data": faces.name,
+        "fingerprint": faces.fingerprint,
+        "metrics": evaluate.scores(stored, faces, device),
+        "seconds": round(float(history.seconds.sum()), 1),
+        "device": device_name(device),
+        "threads": state["threads"],
+        "versions": {"fer_utils": version("fer_utils"), "torch": torch.__version__, "python": platform.python_version()},
+    }
+    write_whole(run.folder / "history.csv", history.to_csv(index=False))
+    write_whole(run.folder / "run.json", json.dumps(record, indent=1))
+    (run.folder / "resume.pt").unlink(missing_ok=True)
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: the GPU's name, or the CPU's kind and the threads that a run uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def results(runs: Iterable[Run]) -> pd.DataFrame:
+    """The results table: one row a finished run, in the order given."""
+    rows = []
+    for run in runs:
+        try:
+            record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{run.folder}: this run is not finished; train it first") from None
+        recipe, metrics = record.pop("recipe"), record.pop("metrics")
+        versions = record.pop("versions")
+        record |= {"recipe": recipe["name"], "epochs": recipe["epochs"]} | metrics | versions
+        rows.append(record)
+    return pd.DataFrame(rows)
