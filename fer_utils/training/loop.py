@@ -33,11 +33,12 @@ def pick_device(name: str) -> torch.device:
 
 def precision(device: torch.device) -> AbstractContextManager:
     """bfloat16 for convolutions and products where the device computes it in hardware, else float32."""
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else bool(_cpu_capabilities().get("avx512_bf16"))
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else bool(cpu_capabilities().get("avx512_bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
-def _cpu_capabilities() -> dict[str, Any]:
+def cpu_capabilities() -> dict[str, Any]:
+    """What PyTorch knows of this CPU; nothing in releases that do not tell."""
     return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from fer_utils.data.augment import Augmentation
 from fer_utils.errors import InputError, unknown
@@ -67,6 +68,16 @@ RECIPES = {
         ),
     )
 }
+
+
+def identity(value: Any) -> dict[str, Any]:
+    """The fields of a recipe that are not at their default, so that a field added later changes no run of today."""
+    fields = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
+    return {
+        name: identity(given) if dataclasses.is_dataclass(given) else given
+        for name, (given, default) in fields.items()
+        if given != default
+    }
 
 
 def recipe(name: str, epochs: int | None = None) -> Recipe:

@@ -19,7 +19,7 @@ from fer_utils.errors import InputError
 from fer_utils.files import whole, write_whole
 from fer_utils.models import weights, zoo
 from fer_utils.training import evaluate, loop
-from fer_utils.training.recipe import Recipe
+from fer_utils.training.recipe import Recipe, identity
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        decides = [self.model, dataclasses.asdict(self.recipe), self.seed, self.fingerprint]
+        decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
         return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}_seed-{self.seed}_{key}"
 
@@ -108,7 +108,8 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"CPU {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
+    name = loop.cpu_capabilities().get("cpu_name", platform.machine())
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def results(runs: Iterable[Run]) -> pd.DataFrame:
