@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fer_utils.errors import FerError, InputError
+from fer_utils.errors import FerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -123,20 +123,32 @@ def study(
     """Train every model with every seed, but nothing twice, and write the results table."""
     from fer_utils.files import write_whole
     from fer_utils.models.zoo import MODELS
-    from fer_utils.training.study import study as run_study
+    from fer_utils.training.study import listed, train_study, whole_numbers
 
-    names = [name.strip() for name in models.split(",")] if models else list(MODELS)
-    table = run_study(data, names, _numbers(seeds), recipe, epochs, device, runs, workers)
+    names = listed(models) or list(MODELS)
+    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers)
     write_whole(out, table.to_csv(index=False))
     accuracies = [name for name in table if name.endswith("accuracy")]
     _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
 
 
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
+@app.command()
+def report(
+    data: Data = "demo",
+    recipe: RecipeName = "quick",
+    language: Annotated[str, typer.Option(help="The language of the answers: en.")] = "en",
+    out: Annotated[Path, typer.Option(help="The PDF; the HTML file comes to lie beside it.")] = Path("report.pdf"),
+    seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
+    epochs: Epochs = None,
+    device: Device = "auto",
+    runs: RunsDir = Path("runs"),
+    figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
+):
+    """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""
+    from fer_utils.report.report import make_report
+
+    for path in make_report(data, recipe, language, out, seeds, epochs, device, runs, figures):
+        print(path)
 
 
 def _print_table(title: str, frame) -> None:

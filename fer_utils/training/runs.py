@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "fingerprint": faces.fingerprint,
         "metrics": evaluate.scores(stored, faces, device),
         "seconds": round(float(history.seconds.sum()), 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),
         "threads": state["threads"],
         "versions": {"fer_utils": version("fer_utils"), "torch": torch.__version__, "python": platform.python_version()},
@@ -123,5 +125,6 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record |= {"recipe": recipe["name"], "epochs": recipe["epochs"]} | metrics | versions
+        record["run"] = str(run.folder)
         rows.append(record)
     return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ from fer_utils.training.runs import Run, results
 ATTEMPTS = 3  # a process that was killed is started again, and goes on where it was
 
 
-def study(
+def train_study(
     data: str,
     models: Sequence[str],
     seeds: Sequence[int] = (0,),
@@ -48,6 +48,19 @@ def study(
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
     _train_side_by_side(missing, data, device, workers or (1 if on_gpu else _cores()))
     return results(runs)
+
+
+def listed(text: str) -> list[str]:
+    """The names in a text, with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def whole_numbers(text: str) -> list[int]:
+    """The whole numbers in a text, with commas between."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
 
 
 def _cores() -> int:

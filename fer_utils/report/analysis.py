@@ -1,0 +1,126 @@
+"""Numbers: what a results table says, model by model and pair by pair."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from torch import nn
+
+from fer_utils.data.faces import USAGES
+from fer_utils.models import zoo
+
+# What the original report gives (validation of questions 2 and 3, PublicTest of question 1), with its own counts.
+ORIGINAL = pd.DataFrame(
+    [
+        ("mobilenet-46k", 0.636364, 0.63109),
+        ("mobilenet-112k", 0.643330, None),
+        ("mobilenet-158k", 0.654824, None),
+        ("cnn-48k", 0.449321, None),
+        ("cnn-103k", 0.576106, None),
+        ("cnn-150k", 0.612679, None),
+        ("cnn-852k", 0.655869, None),
+        ("vgg-1.9m", None, 0.68487),
+    ],
+    columns=["model", "validation_accuracy", "PublicTest_accuracy"],
+)
+SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
+
+
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a model, by family and size, from a results table with one row a run.
+
+    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (0 for a single seed) and the
+    95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
+    """
+    one = ["family", "parameters", "multiply_adds", "recipe", "epochs"]
+    groups = table.groupby("model", sort=False)
+    summary = groups[one].first().join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
+    for name in measures(table):
+        accuracy, n = groups[f"{name}_accuracy"].mean(), groups[f"{name}_faces"].first()
+        summary[f"{name}_accuracy"] = accuracy
+        summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std().fillna(0.0)
+        intervals = [interval(p, faces) for p, faces in zip(accuracy, n, strict=True)]
+        summary[[f"{name}_low", f"{name}_high"]] = intervals
+        if f"{name}_accuracy_without_leak" in table:
+            summary[f"{name}_accuracy_without_leak"] = groups[f"{name}_accuracy_without_leak"].mean()
+    return summary.reset_index().sort_values(["family", "parameters"], ignore_index=True)
+
+
+def measures(table: pd.DataFrame) -> list[str]:
+    """What the table has accuracies of: `validation`, and the test usages that the data have."""
+    return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]
+
+
+def final_measure(table: pd.DataFrame) -> str:
+    """What a result is stated on: PublicTest where the data have it, else another test, else validation."""
+    return [*measures(table)[1:], "validation"][0]
+
+
+def interval(accuracy: float, faces: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of an accuracy on so many faces."""
+    found = binomtest(round(accuracy * faces), int(faces)).proportion_ci(0.95, method="wilson")
+    return found.low, found.high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on one measure. `decided` is False where their intervals overlap."""
+
+    first: pd.Series
+    second: pd.Series
+    measure: str
+
+    @property
+    def points(self) -> float:
+        """By how many percentage points the first is better."""
+        return 100 * (self.first[f"{self.measure}_accuracy"] - self.second[f"{self.measure}_accuracy"])
+
+    @property
+    def decided(self) -> bool:
+        low, high = f"{self.measure}_low", f"{self.measure}_high"
+        return self.first[low] > self.second[high] or self.second[low] > self.first[high]
+
+
+def compare(summary: pd.DataFrame, first: str, second: str, measure: str) -> Comparison:
+    """Two models of a summary, by name."""
+    rows = summary.set_index("model", drop=False)
+    return Comparison(rows.loc[first], rows.loc[second], measure)
+
+
+def matched_pairs(summary: pd.DataFrame, measure: str = "validation") -> list[Comparison]:
+    """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
+    cnns = summary[summary.family == "cnn"]
+    pairs = []
+    for _, net in summary[summary.family == "mobilenet"].iterrows():
+        ratio = np.exp(np.abs(np.log(cnns.parameters / net.parameters)))
+        if len(ratio) and ratio.min() <= SAME_SIZE:
+            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], measure))
+    return pairs
+
+
+def catch_up(summary: pd.DataFrame, measure: str = "validation") -> tuple[pd.Series, pd.Series | None]:
+    """The best MobileNet, and the smallest plain CNN that is at least as accurate; None if there is none."""
+    nets = summary[summary.family == "mobilenet"]
+    best = nets.loc[nets[f"{measure}_accuracy"].idxmax()]
+    cnns = summary[(summary.family == "cnn") & (summary[f"{measure}_accuracy"] >= best[f"{measure}_accuracy"])]
+    return best, None if cnns.empty else cnns.loc[cnns.parameters.idxmin()]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a model's parameters are."""
+
+    convolutions: int
+    widest: int  # channels of its widest convolution
+    head_share: float  # of the parameters, in the fully connected layers and their BatchNorms
+    multiply_adds: int
+
+
+def anatomy(name: str) -> Anatomy:
+    """Where the parameters of a model of the zoo are."""
+    model = zoo.build(name)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    head = sum(zoo.parameters(m) for m in model.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))
+    widest = max(layer.out_channels for layer in convolutions)
+    return Anatomy(len(convolutions), widest, head / zoo.parameters(model), zoo.multiply_adds(model))

@@ -1,0 +1,236 @@
+"""Executed notebooks -> one report, as PDF (Markdown -> pandoc -> Typst) and as one HTML file.
+
+The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook.ipynb`, or `--to reporthtml`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pypandoc
+import typst
+from nbconvert.exporters import Exporter, MarkdownExporter
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
+
+from fer_utils.errors import FerError
+from fer_utils.files import whole
+from fer_utils.report.display import DEMO, METADATA, is_demo
+from fer_utils.report.figures import runs_table
+
+HERE = Path(__file__).parent
+TITLE = "Facial expressions with few parameters"
+SUBTITLE = "MobileNets and plain CNNs by size"
+PANDOC_MARKDOWN = "markdown-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
+SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
+
+
+class FerErrorInNotebook(FerError):
+    """A notebook that failed, or was not run to its end, is no report."""
+
+
+def refuse_unfinished(nb: NotebookNode) -> None:
+    """Raise if a cell failed or was not run: such a notebook is never typeset."""
+    for number, cell in enumerate(nb.cells, 1):
+        if cell.cell_type == "code":
+            failed = [output for output in cell.outputs if output.output_type == "error"]
+            if failed:
+                raise FerErrorInNotebook(
+                    f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Mend and run the notebook first"
+                )
+            if cell.source.strip() and cell.execution_count is None:
+                raise FerErrorInNotebook(f"cell {number} was not run. Run the whole notebook first")
+    if nb.metadata.get("papermill", {}).get("exception"):
+        raise FerErrorInNotebook("papermill says that this notebook failed. Mend and run it first")
+
+
+class ShownOutputs(Preprocessor):
+    """Make of every output what a report shows: Markdown, captioned pictures, or nothing for streams and widgets."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Rewrite the outputs; pictures go to `resources["outputs"]`, by file name."""
+        pictures = resources["outputs"] = {}
+        for number, cell in enumerate(nb.cells):
+            if cell.cell_type == "code":
+                # Names by number, for pictures that have none of their own.
+                texts = [_markdown(o, f"cell-{number}-{i}", pictures) for i, o in enumerate(cell.outputs)]
+                cell.outputs = [new_output("display_data", {"text/markdown": text}) for text in texts if text]
+        return nb, resources
+
+
+def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> str:
+    """One output in pandoc's Markdown; its picture, if it is one, is added to `pictures`."""
+    data = output.get("data", {})
+    kind = next((kind for kind in SHOWN if kind in data), None)
+    if kind is None or any("widget" in kind for kind in data):
+        return ""
+    if kind == "text/markdown":
+        return data[kind]
+    if kind == "text/html":
+        return pypandoc.convert_text(data[kind], PANDOC_MARKDOWN, "html", extra_args=["--columns=1000"])
+    if kind == "text/plain":
+        return f"```\n{data[kind]}\n```"
+    about = output.metadata.get(METADATA, {})
+    name = about.get("figure", name)
+    file = f"{name}.{'svg' if 'svg' in kind else kind.removeprefix('image/')}"
+    pictures[file] = data[kind].encode() if "svg" in kind else _bytes(data[kind])
+    return f"![{about.get('caption', '')}]({file}){{#fig-{name}}}"
+
+
+def _bytes(base64_text: str) -> bytes:
+    import base64
+
+    return base64.b64decode(base64_text)
+
+
+class _PandocExporter(Exporter):
+    """What the two exporters share: a notebook that ran well becomes Markdown and pictures in a folder, then pandoc."""
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> tuple[Any, dict]:
+        """The finished document, and resources that name its extension. Raises `FerError` for a failed notebook."""
+        refuse_unfinished(nb)
+        nb, resources = super().from_notebook_node(nb, resources, **kwargs)
+        demo = _shows_demo(nb)
+        nb, resources = ShownOutputs(enabled=True)(nb, resources)
+        pictures = resources["outputs"]
+        exporter = MarkdownExporter(exclude_input=True)
+        text, _ = exporter.from_notebook_node(nb)
+        with TemporaryDirectory() as folder:
+            for name, content in pictures.items():
+                (Path(folder) / name).write_bytes(content)
+            document = self.convert(_front_matter(nb, demo) + text, Path(folder))
+        return document, {**resources, "output_extension": self.file_extension, "outputs": {}}
+
+    def convert(self, markdown: str, folder: Path) -> bytes | str:
+        """The document from Markdown whose pictures lie in `folder`."""
+        raise NotImplementedError
+
+
+def _front_matter(nb: NotebookNode, demo: bool) -> str:
+    """The title block as pandoc reads it, with a running note where results of demo faces are shown."""
+    about = nb.metadata.get(METADATA, {})
+    lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
+    lines |= {"date": about.get("date", ""), "running": DEMO if demo else ""}
+    return "---\n" + "".join(f"{key}: {value!r}\n" for key, value in lines.items() if value) + "lang: en\n---\n\n"
+
+
+def _shows_demo(nb: NotebookNode) -> bool:
+    return any(output.get("metadata", {}).get(METADATA, {}).get("demo") for output in _outputs(nb))
+
+
+class TypstPDFExporter(_PandocExporter):
+    """A PDF by pandoc and Typst: numbered figures and tables, page numbers, vector figures, no code."""
+
+    export_from_notebook = "PDF via Typst"
+    output_mimetype = "application/pdf"
+
+    def _file_extension_default(self) -> str:
+        return ".pdf"
+
+    def convert(self, markdown: str, folder: Path) -> bytes:
+        """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
+        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000", "--shift-heading-level-by=0"]
+        text = pypandoc.convert_text(markdown, "typst", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
+        source = folder / "report.typ"
+        source.write_text(text, encoding="utf-8")
+        try:
+            document, warnings = typst.compile_with_warnings(str(source), ignore_system_fonts=True)
+        except typst.TypstError as error:
+            raise FerError(f"Typst cannot set the report: {error.message}") from None
+        if warnings:
+            raise FerError(f"Typst warns: {warnings[0].message}. A warning is a fault on the page")
+        assert isinstance(document, bytes)
+        return document
+
+
+class ReportHTMLExporter(_PandocExporter):
+    """One HTML file that needs no network: pictures and style are inside."""
+
+    export_from_notebook = "Report as one HTML file"
+    output_mimetype = "text/html"
+
+    def _file_extension_default(self) -> str:
+        return ".html"
+
+    def convert(self, markdown: str, folder: Path) -> str:
+        """The HTML page."""
+        options = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=1", "--columns=1000"]
+        options += [f"--resource-path={folder}", f"--template={HERE / 'report.html'}", f"--css={HERE / 'report.css'}"]
+        return pypandoc.convert_text(markdown, "html5", PANDOC_MARKDOWN, extra_args=options)
+
+
+# ---- the report of many notebooks ----
+
+
+def merge(notebooks: list[NotebookNode], table: pd.DataFrame) -> NotebookNode:
+    """One notebook from many: all questions with their answers first, then every notebook's figures and tables, then the
+    runs that the numbers are from."""
+    for nb in notebooks:
+        refuse_unfinished(nb)
+    cells = [new_markdown_cell("# Questions and answers")]
+    for number, nb in enumerate(notebooks, 1):
+        question = next(cell.source for cell in nb.cells if "question" in _tags(cell))
+        cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
+    for nb in notebooks:
+        cells += [cell for cell in nb.cells if not _tags(cell) & {"question", "answer", "runs"}]
+    about = f"Every number above is computed from {len(table)} runs. {_data_line(table)}"
+    cells += [new_markdown_cell(f"# Where the numbers come from\n\n{about}\n\n{runs_table(table).markdown()}")]
+    merged = new_notebook(cells=cells)
+    merged.metadata[METADATA] = {"title": TITLE, "subtitle": f"{SUBTITLE}. {_data_line(table)}", "date": _date(table)}
+    return merged
+
+
+def _outputs(nb: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in nb.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def _tags(cell: NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
+def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
+    return (cell for cell in nb.cells if tag in _tags(cell))
+
+
+def _data_line(table: pd.DataFrame) -> str:
+    """The data and the recipe in a sentence."""
+    first = table.iloc[0]
+    faces = "the demo faces" if is_demo(table) else first.data
+    seeds = table.seed.nunique()
+    return (
+        f"Data: {faces} (fingerprint {first.fingerprint}). Recipe {first.recipe}, {first.epochs} epochs, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}, {table.seconds.sum() / 60:.0f} minutes of training on {first.device}."
+    )
+
+
+def _date(table: pd.DataFrame) -> str:
+    """The day of the last run, so that the same runs give the same bytes."""
+    return str(table.finished.max())[:10]
+
+
+def write_report(nb: NotebookNode, out: Path) -> list[Path]:
+    """Write the report as PDF to `out` and as HTML beside it; each appears whole or not at all."""
+    pdf, _ = TypstPDFExporter().from_notebook_node(nb)
+    html, _ = ReportHTMLExporter().from_notebook_node(nb)
+    page = out.with_suffix(".html")
+    with whole(out) as draft:
+        draft.write_bytes(pdf)
+    with whole(page) as draft:
+        draft.write_text(html, encoding="utf-8")
+    return [out, page]
+
+
+def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
+    """Write each figure of the notebooks as .svg and .png, beside the .csv that it draws."""
+    for output in (output for nb in notebooks for output in _outputs(nb)):
+        if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
+            pictures = {"svg": "image/svg+xml", "csv": "text/csv"}
+            for suffix, kind in pictures.items():
+                with whole(folder / f"{name}.{suffix}") as draft:
+                    draft.write_text(re.sub(r"[ \t]+$", "", output.data[kind], flags=re.MULTILINE), encoding="utf-8")
+            with whole(folder / f"{name}.png") as draft:
+                draft.write_bytes(_bytes(output.data["image/png"]))

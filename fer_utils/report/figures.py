@@ -1,0 +1,193 @@
+"""Figures and tables of the report, drawn from a results table."""
+
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
+
+from fer_utils.models import zoo
+from fer_utils.report.analysis import ORIGINAL, final_measure, matched_pairs, measures, summarize
+from fer_utils.report.display import Figure, Table, is_demo
+
+FAMILIES = {"mobilenet": "MobileNet", "cnn": "plain CNN", "vgg": "VGG"}
+COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
+MARKERS = dict(zip(FAMILIES, "osD", strict=True))
+STYLE = {
+    **sns.axes_style("whitegrid"),
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "legend.frameon": True,
+    "svg.hashsalt": "fer_utils",  # the same bytes each time
+}
+
+
+def size_scatter(table: pd.DataFrame, name: str, measure: str = "validation") -> Figure:
+    """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
+    summary = summarize(table)
+    original = summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset=f"{measure}_accuracy")
+    with matplotlib.rc_context(STYLE):
+        drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
+        axes = drawing.subplots()
+        for family, rows in summary.groupby("family", sort=False):
+            _points(axes, rows, str(family), measure)
+        for family, rows in original.groupby("family", sort=False):
+            label = f"{FAMILIES[str(family)]}, original report (FER2013)"
+            axes.plot(
+                rows.parameters, rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
+                markerfacecolor="white", label=label, zorder=2,
+            )  # fmt: skip
+        _size_axis(axes, summary.parameters)
+        axes.set_ylabel("accuracy on " + ("validation" if measure == "validation" else measure))
+        drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
+    data = summary.merge(original[["model", f"{measure}_accuracy"]], "left", on="model", suffixes=("", "_original"))
+    seeds = _seeds(summary)
+    text = f"Accuracy on {measure} against trainable parameters (logarithmic). Bars: 95 % interval over the faces; {seeds}."
+    return Figure(name, text, drawing, data, is_demo(table))
+
+
+def _points(axes: Axes, rows: pd.DataFrame, family: str, measure: str) -> None:
+    y = rows[f"{measure}_accuracy"]
+    bars = [y - rows[f"{measure}_low"], rows[f"{measure}_high"] - y]
+    axes.errorbar(
+        rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
+        label=f"{FAMILIES[family]}, this study", zorder=3,
+    )  # fmt: skip
+    above = family != "cnn"  # the families are labelled on either side, since their sizes are nearly equal
+    sizes = rows.model.str.partition("-")[2]  # the legend names the family
+    for size, x, low, high in zip(
+        sizes, rows.parameters, rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True
+    ):
+        axes.annotate(
+            size, (x, high if above else low), xytext=(0, 3 if above else -3), textcoords="offset points",
+            ha="center", va="bottom" if above else "top", fontsize=8, color=COLOURS[family],
+        )  # fmt: skip
+
+
+def _size_axis(axes: Axes, parameters: pd.Series) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    ticks = [t for t in (20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)]
+    axes.set_xticks(ticks)
+    axes.set_xlabel("trainable parameters")
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.margins(y=0.15)
+
+
+def _inside(axes: Axes, x: float) -> bool:
+    low, high = axes.get_xlim()
+    return low <= x <= high
+
+
+def _seeds(summary: pd.DataFrame) -> str:
+    low, high = summary.seeds.min(), summary.seeds.max()
+    if high == 1:
+        return "one seed a model"
+    return f"mean of {low} seeds a model" if low == high else f"mean of {low} to {high} seeds a model"
+
+
+def learning_curves(table: pd.DataFrame, name: str) -> Figure:
+    """Validation accuracy epoch by epoch, a line a run."""
+    history = pd.concat(
+        [
+            pd.read_csv(Path(run) / "history.csv").assign(model=model, seed=seed)
+            for run, model, seed in table[["run", "model", "seed"]].itertuples(index=False)
+        ]
+    )
+    with matplotlib.rc_context(STYLE):
+        drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
+        axes = drawing.subplots()
+        colours = {model: COLOURS[zoo.family(str(model))] for model in history.model.unique()}
+        sns.lineplot(
+            history, x="epoch", y="validation_accuracy", hue="model", style="model", palette=colours, markers=True,
+            dashes=False, units="seed", estimator=None, ax=axes,
+        )  # fmt: skip
+        axes.set_ylabel("accuracy on validation")
+        axes.set_xlim(0, None)
+        axes.legend(title=None, loc="lower right", fontsize=8)
+    text = "Accuracy on validation after every epoch of training."
+    return Figure(name, text, drawing, history, is_demo(table))
+
+
+def results_table(table: pd.DataFrame, name: str) -> Table:
+    """What each model costs and reaches."""
+    summary = summarize(table)
+    shown = pd.DataFrame({"model": summary.model, "parameters": summary.parameters})
+    shown["million multiply-adds"] = summary.multiply_adds / 1e6
+    for measure in measures(table):
+        shown[measure] = [
+            f"{a:.3f} ({low:.3f}–{high:.3f})"
+            for a, low, high in summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(index=False)
+        ]
+        if f"{measure}_accuracy_without_leak" in summary:
+            shown[f"{measure} without leak"] = summary[f"{measure}_accuracy_without_leak"]
+    original = ORIGINAL.set_index("model")
+    best = original.validation_accuracy.fillna(original.PublicTest_accuracy)
+    shown["original"] = summary.model.map(best)
+    text = (
+        "Parameters, cost of one face, and accuracy with its 95 % interval. Without leak: without the test faces that "
+        "Training also holds, pixel for pixel. Original: what the original report gives for this model on FER2013, on "
+        "validation, or for the VGG on PublicTest."
+    )
+    return Table(name, text, shown, is_demo(table))
+
+
+def architecture_table(table: pd.DataFrame, name: str) -> Table:
+    """The models of a table side by side, a property a row."""
+    summary, rows = summarize(table).set_index("model"), {}
+    facts = zoo.zoo().set_index("model")
+    measure = final_measure(table)
+    for model in table.model.unique():
+        fact, row = facts.loc[model], summary.loc[model]
+        rows[model] = {
+            "trainable parameters": f"{fact.parameters:,}",
+            "parameters as Keras counts them": f"{fact.keras_parameters:,}",
+            "multiply-adds for one face": f"{fact.multiply_adds:,}",
+            "bytes of the float16 file": f"{fact.bytes:,}",
+            "accuracy on validation": f"{row.validation_accuracy:.4f}",
+            f"accuracy on {measure}": f"{row[f'{measure}_accuracy']:.4f}",
+            "epochs": f"{row.epochs}",
+            "seconds of training": f"{row.seconds:,.0f}",
+        }
+    data = pd.DataFrame(rows).rename_axis("").reset_index()
+    return Table(name, "Architecture, cost and result side by side.", data, is_demo(table))
+
+
+def layer_table(table: pd.DataFrame, name: str) -> Table:
+    """The layers of the models side by side, with the shape that each puts out for one face."""
+    columns = []
+    for model in table.model.unique():
+        rows = zoo.layers(model)
+        rows["parameters"] = [f"{n:,}" if n else "" for n in rows.parameters]
+        columns.append(rows.rename(columns={"layer": model}))
+    side_by_side = pd.concat(columns, axis=1).fillna("")
+    return Table(name, "The layers, with the shape that each puts out for one face.", side_by_side)
+
+
+def pairs_table(table: pd.DataFrame, name: str) -> Table:
+    """MobileNets beside plain CNNs of the same size."""
+    rows = [
+        {
+            "MobileNet": pair.first.model,
+            "plain CNN": pair.second.model,
+            "MobileNet accuracy": pair.first.validation_accuracy,
+            "CNN accuracy": pair.second.validation_accuracy,
+            "difference, points": f"{pair.points:+.1f}",
+            "decided": "yes" if pair.decided else "no, the intervals overlap",
+        }
+        for pair in matched_pairs(summarize(table))
+    ]
+    return Table(name, "MobileNets and plain CNNs matched by size, on validation.", pd.DataFrame(rows), is_demo(table))
+
+
+def runs_table(table: pd.DataFrame, name: str = "runs") -> Table:
+    """The runs that the numbers are from."""
+    shown = table[["model", "recipe", "epochs", "seed", "seconds", "device"]].copy()
+    shown["seconds"] = shown.seconds.round().astype(int)
+    return Table(name, "The runs that every number here is computed from.", shown, is_demo(table))
