@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -41,7 +41,9 @@ def fer() -> None:
 
 
 @app.command()
-def data(path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")], as_json: AsJson = False):
+def data(
+    path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")], as_json: AsJson = False
+) -> None:
     """Counts per class and usage, duplicates, flat images, and a fingerprint of the content."""
     from fer_utils.data.faces import counts, repeats
     from fer_utils.data.load import load
@@ -58,7 +60,7 @@ def data(path: Annotated[str, typer.Argument(help="A file or folder of FER2013, 
 
 
 @app.command()
-def models(as_json: AsJson = False):
+def models(as_json: AsJson = False) -> None:
     """The zoo: name, trainable parameters, Keras count, multiply-adds, bytes of the float16 file."""
     from fer_utils.models.zoo import zoo
 
@@ -78,7 +80,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
-):
+) -> None:
     """Train one model; go on where it was interrupted, do nothing where it is finished."""
     from tqdm import tqdm
 
@@ -117,9 +119,11 @@ def study(
     epochs: Epochs = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
-):
+) -> None:
     """Train every model with every seed, but nothing twice, and write the results table."""
     from fer_utils.files import write_whole
     from fer_utils.models.zoo import MODELS
@@ -128,8 +132,35 @@ def study(
     names = listed(models) or list(MODELS)
     table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers)
     write_whole(out, table.to_csv(index=False))
-    accuracies = [name for name in table if name.endswith("accuracy")]
+    accuracies = [name for name in table if str(name).endswith("accuracy")]
     _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A file of weights, or a model whose trained weights ship.")],
+    data: Data = "demo",
+    usage: Annotated[str, typer.Option(help="validation, Training, PublicTest or PrivateTest.")] = "PublicTest",
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy and a table by class; without leak: without the faces that Training also holds, pixel for pixel."""
+    import pandas as pd
+
+    from fer_utils.data.load import load
+    from fer_utils.models.weights import open_model
+    from fer_utils.training.evaluate import assess, labelled_part
+    from fer_utils.training.loop import pick_device
+
+    name, net = open_model(model)
+    faces = load(data)
+    worth = assess(net, labelled_part(faces, usage), faces.part("Training"), pick_device(device))
+    if as_json:
+        print(json.dumps({"model": name, "data": faces.name, "usage": usage, **worth}))
+        return
+    title = f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces"
+    table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
+    _print_table(f"{title}, {worth['accuracy_without_leak']:.4f} without leak", table)
 
 
 @app.command()
@@ -143,7 +174,7 @@ def report(
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
-):
+) -> None:
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""
     from fer_utils.report.report import make_report
 
@@ -151,7 +182,7 @@ def report(
         print(path)
 
 
-def _print_table(title: str, frame) -> None:
+def _print_table(title: str, frame: Any) -> None:
     table = Table(title=title, title_justify="left")
     for name in frame.columns:
         table.add_column(str(name), justify="left" if frame[name].dtype.kind in "OUT" else "right")

@@ -1,5 +1,7 @@
 """One family of errors: what a person did or met, in one line that says what to do."""
 
+from collections.abc import Iterable
+
 
 class FerError(Exception):
     """The work failed, and the message says why and what to do. The command line exits with 1."""
@@ -13,6 +15,6 @@ class InputError(FerError):
     exit_code = 2
 
 
-def unknown(kind: str, given: object, allowed, advice: str = "") -> InputError:
+def unknown(kind: str, given: object, allowed: Iterable[object], advice: str = "") -> InputError:
     """The error for a name that is not one of the allowed ones."""
     return InputError(f"unknown {kind} {given!r}: known are {', '.join(map(str, allowed))}{advice and f'. {advice}'}")

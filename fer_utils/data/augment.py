@@ -1,7 +1,7 @@
 """Batches for training: whole batches are cut, moved and lit on the device that holds the data."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +30,10 @@ def to_input(images: Tensor) -> Tensor:
 def batches(
     images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order: inputs `(size, 1, 48, 48)` and labels `(size,)`; a last batch that is not full is left out."""
+    """One epoch in random order: inputs `(size, 1, 48, 48)` and labels `(size,)`.
+
+    A last batch that is not full is left out.
+    """
     order = torch.randperm(len(images), generator=generator, device=images.device)
     size = min(size, len(images))
     for rows in order.split(size)[: len(images) // size]:
@@ -59,7 +62,9 @@ def augment(inputs: Tensor, augmentation: Augmentation, generator: torch.Generat
     return outputs.contiguous(memory_format=torch.channels_last)
 
 
-def _outside_square(even, n: int, height: int, width: int, side: int, device: torch.device) -> Tensor:
+def _outside_square(
+    even: Callable[..., Tensor], n: int, height: int, width: int, side: int, device: torch.device
+) -> Tensor:
     """1 outside a random square of `side` pixels, 0 inside: `(N, 1, H, W)`."""
     middle = (even(2, n, 1, 1, 1) + 1) / 2
     y = torch.arange(height, device=device).view(1, 1, height, 1) - middle[0] * height

@@ -4,6 +4,7 @@ The seven expressions move brows, eyes, nose and mouth as the action units of Ek
 System (1978) describe them, roughly. Pose, light, hair, glasses, hands and noise make them hard to read.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,9 @@ from fer_utils.data.faces import CLASSES, SIDE_PX, FaceSet
 FER2013_COUNTS = np.array([3995, 436, 4097, 7215, 4830, 3171, 4965])
 SIZES = {"Training": 1800, "PublicTest": 600}
 SEED = 2013
+Array = np.ndarray
+Shape = Array | float
+Uniform = Callable[[float, float], Array]  # a number for every face, drawn evenly: (N, 1, 1)
 
 # How far each expression moves a feature from the neutral face, in the feature's own range.
 FEATURES = ("brow_inner", "brow_outer", "eye_open", "wrinkle", "mouth_curve", "mouth_open", "mouth_width", "lip_raise")
@@ -37,19 +41,19 @@ def demo_faces() -> FaceSet:
     return FaceSet(draw(labels[order], rng), labels[order], usage[order], "demo")
 
 
-def _labels(n: int) -> np.ndarray:
+def _labels(n: int) -> Array:
     ends = np.round(n * np.cumsum(FER2013_COUNTS) / FER2013_COUNTS.sum()).astype(int)
     return np.repeat(np.arange(len(CLASSES)), np.diff(ends, prepend=0))
 
 
-def draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw(labels: Array, rng: np.random.Generator) -> Array:
     """One face for each label `(N,)`: uint8 `(N, 48, 48)`."""
     n = len(labels)
 
-    def uniform(low, high):
+    def uniform(low: float, high: float) -> Array:
         return rng.uniform(low, high, (n, 1, 1)).astype(np.float32)
 
-    def sometimes(share):
+    def sometimes(share: float) -> Array:
         return (rng.random((n, 1, 1)) < share).astype(np.float32)
 
     moved = np.array([EXPRESSIONS[name] for name in CLASSES])[labels]
@@ -72,7 +76,7 @@ def draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _photograph(picture, uniform, rng)
 
 
-def _pose(uniform, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _pose(uniform: Uniform, n: int) -> tuple[Array, Array]:
     """Face coordinates of every pixel, x to the right and y down, -1..1 for an upright face that fills the picture."""
     grid = (np.arange(SIDE_PX, dtype=np.float32) + 0.5) / SIDE_PX * 2 - 1
     x, y = np.broadcast_to(grid, (n, SIDE_PX, SIDE_PX)), np.broadcast_to(grid[:, None], (n, SIDE_PX, SIDE_PX))
@@ -83,26 +87,28 @@ def _pose(uniform, n: int) -> tuple[np.ndarray, np.ndarray]:
     return x * (1 + turn * x) + turn * 0.3, y  # a turned head is wide on one side and narrow on the other
 
 
-def _paint(picture: np.ndarray, cover: np.ndarray, shade) -> None:
+def _paint(picture: Array, cover: Array, shade: Array | float) -> None:
     picture += cover * (shade - picture)
 
 
-def _edge(distance: np.ndarray) -> np.ndarray:
-    """How much of a pixel lies inside, given the distance from the edge (negative inside): 0..1, soft over 1.5 pixels."""
+def _edge(distance: Array) -> Array:
+    """How much of a pixel lies inside, 0..1, by its distance from the edge (negative inside); soft over 1.5 pixels."""
     return np.clip(0.5 - distance * SIDE_PX / 3, 0, 1)
 
 
-def _ellipse(x, y, cx, cy, rx, ry) -> np.ndarray:
+def _ellipse(x: Array, y: Array, cx: Shape, cy: Shape, rx: Shape, ry: Shape) -> Array:
     return _edge((np.hypot((x - cx) / rx, (y - cy) / ry) - 1) * np.minimum(rx, ry))
 
 
-def _stroke(x, y, cx, cy, half_width, slope, bend, thickness) -> np.ndarray:
+def _stroke(
+    x: Array, y: Array, cx: Shape, cy: Shape, half_width: Shape, slope: Shape, bend: Shape, thickness: Shape
+) -> Array:
     """A bent line: at the distance t (-1..1) from its middle it lies at cy + slope t + bend t^2."""
     t = (x - cx) / half_width
     return _edge(np.abs(y - cy - slope * t - bend * t**2) - thickness) * _edge((np.abs(t) - 1) * half_width)
 
 
-def _eyes(picture, x, y, face, dark, uniform) -> None:
+def _eyes(picture: Array, x: Array, y: Array, face: SimpleNamespace, dark: Array, uniform: Uniform) -> None:
     apart, level, size = uniform(0.27, 0.34), uniform(-0.24, -0.14), uniform(0.12, 0.155)
     opened = np.clip(0.085 * (1 + 0.7 * face.eye_open), 0.02, 0.2)
     gaze, white, brow_up, thick = uniform(-0.05, 0.05), uniform(0.75, 1), uniform(0.2, 0.28), uniform(0.025, 0.045)
@@ -117,7 +123,9 @@ def _eyes(picture, x, y, face, dark, uniform) -> None:
         _paint(picture, _stroke(x, y, side * apart, middle, size * 1.25, slope, 0.05, thick), dark)
 
 
-def _nose(picture, x, y, face, dark, skin, uniform) -> None:
+def _nose(
+    picture: Array, x: Array, y: Array, face: SimpleNamespace, dark: Array, skin: Array, uniform: Uniform
+) -> None:
     tip = uniform(0.12, 0.22)
     _paint(picture, _stroke(x, y, 0, tip, uniform(0.08, 0.13), 0, -0.05, 0.015), dark)
     _paint(picture, _ellipse(x, y, uniform(0.04, 0.09), tip / 2 - 0.1, 0.02, 0.18), skin * 0.8)
@@ -126,13 +134,15 @@ def _nose(picture, x, y, face, dark, skin, uniform) -> None:
         _paint(picture, fold * np.clip(face.wrinkle, 0, 1), dark)
 
 
-def _mouth(picture, x, y, face, dark, skin, uniform) -> None:
+def _mouth(
+    picture: Array, x: Array, y: Array, face: SimpleNamespace, dark: Array, skin: Array, uniform: Uniform
+) -> None:
     level, width = uniform(0.46, 0.56), 0.3 * (1 + 0.6 * face.mouth_width) * uniform(0.85, 1.15)
     bend = -0.14 * face.mouth_curve
     opened = np.clip(0.19 * face.mouth_open, 0, 0.3)
     t = np.clip((x - 0) / width, -1, 1)
     middle = level + bend * (t**2 - 0.5)  # the corners go up with a smile and down with a frown
-    inside = _edge(np.abs(y - middle) - opened * np.sqrt(1 - t**2)) * _edge((np.abs(x) - width))
+    inside = _edge(np.abs(y - middle) - opened * np.sqrt(1 - t**2)) * _edge(np.abs(x) - width)
     _paint(picture, inside * (opened > 0.015), dark * 0.4)
     teeth = _edge(np.abs(y - middle + opened * 0.45) - opened * 0.3) * inside * (opened > 0.05)
     _paint(picture, teeth * np.clip(face.mouth_curve + 0.3, 0, 1), 0.95)
@@ -142,7 +152,7 @@ def _mouth(picture, x, y, face, dark, skin, uniform) -> None:
         _paint(picture, line, (dark + skin) / 2.6)
 
 
-def _glasses(picture, x, y, strength, uniform) -> None:
+def _glasses(picture: Array, x: Array, y: Array, strength: Array, uniform: Uniform) -> None:
     radius, shade = uniform(0.2, 0.25), uniform(0.0, 0.3)
     for side in (-1, 1):
         ring = _edge(np.abs(np.hypot(x - side * 0.31, y + 0.18) - radius) - 0.015)
@@ -150,12 +160,12 @@ def _glasses(picture, x, y, strength, uniform) -> None:
     _paint(picture, _stroke(x, y, 0, -0.2, 0.09, 0, 0, 0.015) * strength, shade)
 
 
-def _hand(picture, x, y, there, skin, uniform) -> None:
+def _hand(picture: Array, x: Array, y: Array, there: Array, skin: Array, uniform: Uniform) -> None:
     blob = _ellipse(x, y, uniform(-0.9, 0.9), uniform(0.1, 0.9), uniform(0.15, 0.35), uniform(0.15, 0.35))
     _paint(picture, blob * there, skin * uniform(0.8, 1.1))
 
 
-def _photograph(picture: np.ndarray, uniform, rng: np.random.Generator) -> np.ndarray:
+def _photograph(picture: Array, uniform: Uniform, rng: np.random.Generator) -> Array:
     """Light from one side, contrast, and the noise of a small old photograph."""
     grid = np.linspace(-1, 1, SIDE_PX, dtype=np.float32)
     light = 1 + uniform(-0.3, 0.3) * grid[:, None] + uniform(-0.3, 0.3) * grid

@@ -27,7 +27,7 @@ class FaceSet:
     usage: np.ndarray
     name: str = "faces"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n = len(self.images)
         if self.images.shape != (n, SIDE_PX, SIDE_PX) or self.images.dtype != np.uint8:
             raise ValueError(f"images are uint8 (N, 48, 48), not {self.images.dtype} {self.images.shape}")
@@ -106,6 +106,8 @@ def repeats(faces: FaceSet) -> dict[str, int]:
         for other in list(parts)[:i]:
             found[f"{usage} images that {other} also holds"] = int(np.isin(parts[usage], parts[other]).sum())
     labelled = pd.DataFrame({"digest": faces.digests, "label": faces.labels})[faces.labels != UNLABELLED]
-    found["groups of identical images with different labels"] = int((labelled.groupby("digest").label.nunique() > 1).sum())
+    found["groups of identical images with different labels"] = int(
+        (labelled.groupby("digest").label.nunique() > 1).sum()
+    )
     found["flat images (one colour)"] = int((np.ptp(faces.images, axis=(1, 2)) == 0).sum())
     return found

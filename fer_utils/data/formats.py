@@ -6,7 +6,7 @@ import io
 import lzma
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +35,8 @@ ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 def read(path: Path) -> FaceSet:
     """Read faces from a csv (also in .zip, .gz or .xz), a parquet file or a folder of class folders.
 
-    Rows that do not say their usage are Training, or PublicTest where they have no label. Raises `InputError` with file,
-    row, what was found and what is allowed.
+    Rows that do not say their usage are Training, or PublicTest where they have no label. Raises `InputError` with
+    file, row, what was found and what is allowed.
     """
     if path.is_dir():
         return read_folder(path)
@@ -47,7 +47,7 @@ def read(path: Path) -> FaceSet:
     if start.startswith(b"PK\x03\x04"):
         return read_csv(path, lambda: _open_zip(path))
     if start.startswith(b"\x1f\x8b"):
-        return read_csv(path, lambda: gzip.open(path))  # type: ignore[arg-type]
+        return read_csv(path, lambda: gzip.open(path))
     if start.startswith(b"\xfd7zXZ\x00"):
         return read_csv(path, lambda: lzma.open(path))
     return read_csv(path, lambda: path.open("rb"))
@@ -149,7 +149,7 @@ def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
 # ---- images in parquet and in folders ----
 
 
-def _decode(source, where: str) -> np.ndarray:
+def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
     """One gray image `(48, 48)` from a file or bytes."""
     try:
         with Image.open(source) as image:
@@ -184,7 +184,7 @@ def read_parquet(path: Path) -> FaceSet:
     return FaceSet(stack, labels, usage, path.name)
 
 
-def _check_rows(path: Path, column: str, values: np.ndarray, allowed, words: str) -> None:
+def _check_rows(path: Path, column: str, values: np.ndarray, allowed: Iterable, words: str) -> None:
     if len(bad := np.flatnonzero(~np.isin(values, list(allowed)))):
         found = values[bad[0]].item()
         raise InputError(f"{path}, row {bad[0]}: {column} {found!r}, allowed are {words}. Mend or delete the row")
@@ -193,8 +193,8 @@ def _check_rows(path: Path, column: str, values: np.ndarray, allowed, words: str
 def read_folder(path: Path) -> FaceSet:
     """Faces from a folder of class folders, with `train/` and `test/` above them or without.
 
-    A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of the
-    numbers in the names, so that images that were written out of fer2013.csv keep its order.
+    A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
+    the numbers in the names, so that images that were written out of fer2013.csv keep its order.
     """
     rows = []
     for file in sorted(path.rglob("*")):
@@ -202,7 +202,9 @@ def read_folder(path: Path) -> FaceSet:
             folders = [part.lower() for part in file.relative_to(path).parts[:-1]]
             rows.append((_usage(file, folders), _natural(file.stem), _label(path, file, folders), file))
     if not rows:
-        tables = [file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}]
+        tables = [
+            file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}
+        ]
         hint = f"it holds {', '.join(tables)}: name one of them" if tables else "it holds no images"
         raise InputError(f"{path}: expected folders named {', '.join(CLASSES)}, perhaps below train/ and test/; {hint}")
     rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))

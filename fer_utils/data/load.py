@@ -24,8 +24,8 @@ SAMPLE_BYTES = 4096
 def load(path: str | Path) -> FaceSet:
     """Load faces from `path`, in any layout that `formats.read` knows, or draw them for "demo".
 
-    What was read is kept in the user's cache folder (`FER_CACHE` names another), and read from there as long as the file
-    has its size, its times of change and its sampled content; a cache that is damaged is made anew.
+    What was read is kept in the user's cache folder (`FER_CACHE` names another), and read from there as long as the
+    file has its size, its times of change and its sampled content; a cache that is damaged is made anew.
     """
     if str(path) == "demo":
         return demo_faces()

@@ -14,7 +14,9 @@ class ConvBN(nn.Sequential):
     BatchNorm has one; `bias=True` keeps it all the same, as Keras does, and `norm=False` leaves the BatchNorm out.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, stride=1, padding=1, bias=False, norm=True):
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, bias: bool = False, norm: bool = True
+    ):
         convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=bias)
         super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True))
 
@@ -25,7 +27,7 @@ class ConvDW(nn.Sequential):
     `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Howard et al. 2017, arXiv 1704.04861, section 3.1.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, stride=1):
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1):
         super().__init__(
             nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
             nn.BatchNorm2d(inputs),
@@ -39,6 +41,6 @@ class ConvDW(nn.Sequential):
 class LinearBN(nn.Sequential):
     """Fully connected layer, BatchNorm, ReLU and, for `dropout > 0`, Dropout: `(N, inputs)` -> `(N, outputs)`."""
 
-    def __init__(self, inputs: int, outputs: int, *, dropout=0.0):
+    def __init__(self, inputs: int, outputs: int, *, dropout: float = 0.0):
         tail = [nn.Dropout(dropout)] if dropout else []
         super().__init__(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True), *tail)

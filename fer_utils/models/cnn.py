@@ -7,7 +7,7 @@ from torch import nn
 from fer_utils.models.blocks import ConvBN, LinearBN
 
 
-def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int], classes=7) -> nn.Sequential:
+def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int], classes: int = 7) -> nn.Sequential:
     """A plain CNN `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
     `stages` gives the channels of the convolutions of each stage; a stage ends with a max pool that halves the map, and

@@ -8,7 +8,7 @@ from fer_utils.models.blocks import ConvBN, ConvDW
 
 
 def mobilenet(
-    stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Sequence[int] = (), classes=7
+    stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Sequence[int] = (), classes: int = 7
 ) -> nn.Sequential:
     """A MobileNet `(N, 1, 48, 48)` -> logits `(N, classes)`, in the manner of Howard et al. 2017, arXiv 1704.04861.
 

@@ -7,9 +7,7 @@ from torch import nn
 from fer_utils.models.blocks import ConvBN, LinearBN
 
 
-def vgg(
-    channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int], classes=7
-) -> nn.Sequential:
+def vgg(channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int], classes: int = 7) -> nn.Sequential:
     """A small VGG `(N, 1, 48, 48)` -> logits `(N, classes)`, after Simonyan and Zisserman 2014, arXiv 1409.1556.
 
     `channels` gives each stage's channels, `norms` whether its convolutions have BatchNorm, `hidden` the widths of the

@@ -7,9 +7,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fer_utils.errors import FerError, InputError
+from fer_utils.errors import FerError, InputError, unknown
 from fer_utils.files import whole
-from fer_utils.models.zoo import build
+from fer_utils.models.zoo import MODELS, build
+
+SHIPPED = Path(__file__).parents[1] / "weights"
 
 # BatchNorm's count of the batches that it saw: of no use to a trained net, and left out of the files.
 COUNTER = "num_batches_tracked"
@@ -33,12 +35,25 @@ def _serialize(model: nn.Module, name: str) -> bytes:
     return safetensors.torch.save(tensors, {"model": name})
 
 
+def open_model(name: str) -> tuple[str, nn.Sequential]:
+    """The name and the model for a model of the zoo, with the weights that ship, or for a file of weights."""
+    if name in MODELS and not Path(name).exists():
+        shipped = SHIPPED / f"{name}.safetensors"
+        if not shipped.exists():
+            raise InputError(f"no trained {name} ships with this version; `fer train {name}` makes one")
+        return load_weights(shipped)
+    if not Path(name).exists():
+        raise unknown("model or file of weights", name, MODELS)
+    return load_weights(Path(name))
+
+
 def load_weights(path: Path) -> tuple[str, nn.Sequential]:
     """The name of the model in a file, and the model, in float32 and in evaluation mode."""
     try:
         with safetensors.safe_open(path, "pt") as file:
             name = (file.metadata() or {}).get("model")
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in file.keys()}
+            names = file.keys()
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: not a safetensors file that can be read ({error})") from None
     if name is None:

@@ -14,8 +14,8 @@ from fer_utils.models.cnn import cnn
 from fer_utils.models.mobilenet import mobilenet
 from fer_utils.models.vgg import vgg
 
-# The original report gives the structures of mobilenet-46k and the VGG. Of the others it gives the parameters alone; the
-# structures here are reconstructions that have exactly as many.
+# The original report gives the structures of mobilenet-46k and the VGG. Of the others it gives the parameters alone;
+# the structures here are reconstructions that have exactly as many.
 MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "mobilenet-46k": partial(mobilenet, (32, 32), [(64, 1), (64, 1), (80, 2), (80, 1), (80, 2), (80, 1)]),
     "mobilenet-112k": partial(mobilenet, (64, 64), [(64, 1), (64, 1), (128, 2), (128, 1), (128, 2), (128, 1)]),

@@ -30,8 +30,8 @@ SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """One row a model, by family and size, from a results table with one row a run.
 
-    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (0 for a single seed) and the
-    95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
+    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (0 for a single seed) and
+    the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
     one = ["family", "parameters", "multiply_adds", "recipe", "epochs"]
     groups = table.groupby("model", sort=False)
@@ -65,7 +65,7 @@ def interval(accuracy: float, faces: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on one measure. `decided` is False where their intervals overlap."""
+    """Two models on one measure."""
 
     first: pd.Series
     second: pd.Series
@@ -78,6 +78,7 @@ class Comparison:
 
     @property
     def decided(self) -> bool:
+        """Whether the 95 % intervals lie apart."""
         low, high = f"{self.measure}_low", f"{self.measure}_high"
         return self.first[low] > self.second[high] or self.second[low] > self.first[high]
 

@@ -1,6 +1,7 @@
 """The answers to the four questions, in sentences whose every number is computed from a results table."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pandas as pd
 
@@ -22,19 +23,25 @@ from fer_utils.report.display import Text, is_demo
 SENTENCES = {
     "en": {
         "size": (
-            "**{small} has {small_parameters:,} trainable parameters, {large} {large_parameters:,}, {ratio:.1f} times as "
-            "many.** To read one face they take {small_cost:.1f} and {large_cost:.1f} million multiply-adds."
+            "**{small} has {small_parameters:,} trainable parameters, {large} {large_parameters:,}, {ratio:.1f} "
+            "times as many.** To read one face they take {small_cost:.1f} and {large_cost:.1f} million "
+            "multiply-adds."
         ),
         "result": (
-            "On {measure}, {small} reaches {small_accuracy:.3f} ({small_low:.3f} to {small_high:.3f}) and {large} "
-            "{large_accuracy:.3f} ({large_low:.3f} to {large_high:.3f}): {verdict}."
+            "On {measure}, {small} reaches {small_accuracy:.3f} ({small_low:.3f} to {small_high:.3f}) and "
+            "{large} {large_accuracy:.3f} ({large_low:.3f} to {large_high:.3f}): {verdict}."
         ),
-        "original_pair": "The original report has {small_accuracy:.3f} and {large_accuracy:.3f} on FER2013's PublicTest.",
+        "original_pair": (
+            "The original report has {small_accuracy:.3f} and {large_accuracy:.3f} on FER2013's PublicTest."
+        ),
         "better": "{name} is {points:.1f} points better",
-        "undecided": "the data do not decide, since the 95 % intervals overlap ({name} is ahead by {points:.1f} points)",
+        "undecided": (
+            "the data do not decide, since the 95 % intervals overlap ({name} is ahead by {points:.1f} points)"
+        ),
         "growth": (
-            "**From {small} ({small_parameters:,} parameters) to {large} ({large_parameters:,}) the accuracy on {measure} "
-            "changes by {points:+.1f} points, from {small_accuracy:.3f} to {large_accuracy:.3f}: {verdict}.**"
+            "**From {small} ({small_parameters:,} parameters) to {large} ({large_parameters:,}) the accuracy on "
+            "{measure} changes by {points:+.1f} points, from {small_accuracy:.3f} to {large_accuracy:.3f}: "
+            "{verdict}.**"
         ),
         "one_size": "Only {name} was trained: one size alone says nothing about growth.",
         "step": "{small} to {large}, {ratio:.2f} times the parameters: {points:+.1f} points{note}.",
@@ -43,29 +50,29 @@ SENTENCES = {
         "pair": "{first} against {second}, {verdict}",
         "no_pairs": "No MobileNet here has a plain CNN of its size beside it (within {percent:.0f} %).",
         "gap": (
-            "The MobileNet's lead is {largest:+.1f} points at about {at_largest:,} parameters and {smallest:+.1f} points "
-            "at about {at_smallest:,}."
+            "The MobileNet's lead is {largest:+.1f} points at about {at_largest:,} parameters and "
+            "{smallest:+.1f} points at about {at_smallest:,}."
         ),
         "catch_up": (
-            "**Catching up:** the smallest plain CNN that is as accurate as {best} ({best_parameters:,} parameters) is "
-            "{cnn}, with {cnn_parameters:,}: {ratio:.1f} times as many."
+            "**Catching up:** the smallest plain CNN that is as accurate as {best} ({best_parameters:,} "
+            "parameters) is {cnn}, with {cnn_parameters:,}: {ratio:.1f} times as many."
         ),
         "no_catch_up": (
             "**Catching up:** no plain CNN here, up to {largest:,} parameters, is as accurate as {best} "
             "({best_parameters:,} parameters)."
         ),
         "why_block": (
-            "**Why:** a plain 3x3 convolution from {width} to {width} channels takes {plain:,} weights, a separable one "
-            "{separable:,}, {ratio:.1f} times fewer. So {net} affords {net_layers} convolutions where {cnn}, of the same "
-            "size, has {cnn_layers}."
+            "**Why:** a plain 3x3 convolution from {width} to {width} channels takes {plain:,} weights, a "
+            "separable one {separable:,}, {ratio:.1f} times fewer. So {net} affords {net_layers} convolutions "
+            "where {cnn}, of the same size, has {cnn_layers}."
         ),
         "why_head": (
-            "The fully connected layers hold {net_share:.0f} % of the parameters of {net}, but {cnn_share:.0f} % of those "
-            "of {cnn}: what the head eats, the filters lack."
+            "The fully connected layers hold {net_share:.0f} % of the parameters of {net}, but {cnn_share:.0f} % "
+            "of those of {cnn}: what the head eats, the filters lack."
         ),
         "why_cost": (
-            "The two differ in arithmetic as well ({net_cost:.1f} against {cnn_cost:.1f} million multiply-adds), in depth "
-            "and in width, all at once; these runs alone cannot say which of the differences decides."
+            "The two differ in arithmetic as well ({net_cost:.1f} against {cnn_cost:.1f} million multiply-adds), "
+            "in depth and in width, all at once; these runs alone cannot say which of the differences decides."
         ),
     }
 }
@@ -113,9 +120,10 @@ def _sweep(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
     ends = compare(summary, names[0], names[-1], "validation")
     yield say["growth"].format(**_slots(ends), verdict=_verdict(ends, say))
     if len(names) > 2:
-        steps = [compare(summary, a, b, "validation") for a, b in zip(names, names[1:], strict=False)]
+        steps = [compare(summary, a, b, "validation") for a, b in pairwise(names)]
         yield "\n".join(
-            "- " + say["step"].format(**_slots(step), note="" if step.decided else say["step_undecided"]) for step in steps
+            "- " + say["step"].format(**_slots(step), note="" if step.decided else say["step_undecided"])
+            for step in steps
         )
 
 
@@ -132,7 +140,8 @@ def _comparison(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
         yield say["no_pairs"].format(percent=percent)
         return
     verdicts = [
-        say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say)) for pair in pairs
+        say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say))
+        for pair in pairs
     ]
     yield say["pairs"].format(percent=percent, verdicts="; ".join(verdicts))
     if len(pairs) > 1:
@@ -172,7 +181,11 @@ def _reasons(pair: Comparison, say: dict[str, str]) -> Iterator[str]:
 
 def _slots(pair: Comparison) -> dict:
     """What the sentences say of a smaller and a larger model."""
-    slots: dict = {"measure": pair.measure, "points": 0.0 - pair.points, "ratio": pair.second.parameters / pair.first.parameters}
+    slots: dict = {
+        "measure": pair.measure,
+        "points": 0.0 - pair.points,
+        "ratio": pair.second.parameters / pair.first.parameters,
+    }
     for size, row in (("small", pair.first), ("large", pair.second)):
         slots |= {size: row.model, f"{size}_parameters": row.parameters, f"{size}_cost": row.multiply_adds / 1e6}
         slots |= {f"{size}_{what}": row[f"{pair.measure}_{what}"] for what in ("accuracy", "low", "high")}

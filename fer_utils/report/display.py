@@ -1,7 +1,7 @@
 """What a notebook shows: figures and tables that know their name, their caption and their data.
 
-Each is one display output. JupyterLab draws its picture or HTML; the exporters find name and caption in the metadata and
-take the Markdown, the SVG or the CSV.
+Each is one display output. JupyterLab draws its picture or HTML; the exporters find name and caption in the metadata
+and take the Markdown, the SVG or the CSV.
 """
 
 import html
@@ -84,11 +84,11 @@ class Table:
         return f"<p>{html.escape(self.caption)}</p>{shown.to_html(index=False, border=0)}"
 
     def _cells(self) -> list[list[str]]:
-        return [[written(value) for value in row] for row in self.data.itertuples(index=False)]
+        return [[written(value) for value in row] for row in self.data.to_numpy(dtype=object)]
 
 
 def written(value: object) -> str:
-    """A number as people write it: whole ones with commas, small fractions with 4 digits, none for what is not there."""
+    """A number as people write it: whole ones with commas, fractions with 4 digits, a dash for none."""
     if isinstance(value, str):
         return value
     if value is None or value != value:  # NaN

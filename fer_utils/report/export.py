@@ -29,7 +29,7 @@ PANDOC_MARKDOWN = "markdown-native_divs-native_spans-markdown_in_html_blocks+pip
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
 
-class FerErrorInNotebook(FerError):
+class UnfinishedNotebookError(FerError):
     """A notebook that failed, or was not run to its end, is no report."""
 
 
@@ -39,13 +39,13 @@ def refuse_unfinished(nb: NotebookNode) -> None:
         if cell.cell_type == "code":
             failed = [output for output in cell.outputs if output.output_type == "error"]
             if failed:
-                raise FerErrorInNotebook(
+                raise UnfinishedNotebookError(
                     f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Mend and run the notebook first"
                 )
             if cell.source.strip() and cell.execution_count is None:
-                raise FerErrorInNotebook(f"cell {number} was not run. Run the whole notebook first")
+                raise UnfinishedNotebookError(f"cell {number} was not run. Run the whole notebook first")
     if nb.metadata.get("papermill", {}).get("exception"):
-        raise FerErrorInNotebook("papermill says that this notebook failed. Mend and run it first")
+        raise UnfinishedNotebookError("papermill says that this notebook failed. Mend and run it first")
 
 
 class ShownOutputs(Preprocessor):
@@ -68,13 +68,13 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
     kind = next((kind for kind in SHOWN if kind in data), None)
     if kind is None or any("widget" in kind for kind in data):
         return ""
+    about = output.metadata.get(METADATA, {})
     if kind == "text/markdown":
-        return data[kind]
-    if kind == "text/html":
+        return about.get("text", data[kind])  # the page itself says that it shows demo results
+    if kind == "text/html":  # a table of pandas, say
         return pypandoc.convert_text(data[kind], PANDOC_MARKDOWN, "html", extra_args=["--columns=1000"])
     if kind == "text/plain":
         return f"```\n{data[kind]}\n```"
-    about = output.metadata.get(METADATA, {})
     name = about.get("figure", name)
     file = f"{name}.{'svg' if 'svg' in kind else kind.removeprefix('image/')}"
     pictures[file] = data[kind].encode() if "svg" in kind else _bytes(data[kind])
@@ -167,8 +167,10 @@ class ReportHTMLExporter(_PandocExporter):
 
 
 def merge(notebooks: list[NotebookNode], table: pd.DataFrame) -> NotebookNode:
-    """One notebook from many: all questions with their answers first, then every notebook's figures and tables, then the
-    runs that the numbers are from."""
+    """One notebook from many.
+
+    All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
+    """
     for nb in notebooks:
         refuse_unfinished(nb)
     cells = [new_markdown_cell("# Questions and answers")]

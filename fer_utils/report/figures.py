@@ -1,6 +1,7 @@
 """Figures and tables of the report, drawn from a results table."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -16,7 +17,7 @@ from fer_utils.report.display import Figure, Table, is_demo
 FAMILIES = {"mobilenet": "MobileNet", "cnn": "plain CNN", "vgg": "VGG"}
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
 MARKERS = dict(zip(FAMILIES, "osD", strict=True))
-STYLE = {
+STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -29,7 +30,9 @@ STYLE = {
 def size_scatter(table: pd.DataFrame, name: str, measure: str = "validation") -> Figure:
     """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
     summary = summarize(table)
-    original = summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset=f"{measure}_accuracy")
+    original = (
+        summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset=f"{measure}_accuracy")
+    )
     with matplotlib.rc_context(STYLE):
         drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
         axes = drawing.subplots()
@@ -46,7 +49,7 @@ def size_scatter(table: pd.DataFrame, name: str, measure: str = "validation") ->
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
     data = summary.merge(original[["model", f"{measure}_accuracy"]], "left", on="model", suffixes=("", "_original"))
     seeds = _seeds(summary)
-    text = f"Accuracy on {measure} against trainable parameters (logarithmic). Bars: 95 % interval over the faces; {seeds}."
+    text = f"Accuracy on {measure} against trainable parameters. Bars: 95 % interval over the faces; {seeds}."
     return Figure(name, text, drawing, data, is_demo(table))
 
 
@@ -59,9 +62,7 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, measure: str) -> None:
     )  # fmt: skip
     above = family != "cnn"  # the families are labelled on either side, since their sizes are nearly equal
     sizes = rows.model.str.partition("-")[2]  # the legend names the family
-    for size, x, low, high in zip(
-        sizes, rows.parameters, rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True
-    ):
+    for size, x, low, high in zip(sizes, rows.parameters, rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True):
         axes.annotate(
             size, (x, high if above else low), xytext=(0, 3 if above else -3), textcoords="offset points",
             ha="center", va="bottom" if above else "top", fontsize=8, color=COLOURS[family],
@@ -123,7 +124,9 @@ def results_table(table: pd.DataFrame, name: str) -> Table:
     for measure in measures(table):
         shown[measure] = [
             f"{a:.3f} ({low:.3f}–{high:.3f})"
-            for a, low, high in summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(index=False)
+            for a, low, high in summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(
+                index=False
+            )
         ]
         if f"{measure}_accuracy_without_leak" in summary:
             shown[f"{measure} without leak"] = summary[f"{measure}_accuracy_without_leak"]

@@ -24,15 +24,15 @@ from fer_utils.training.study import listed, train_study, whole_numbers
 PACKAGE = Path(__file__).parents[1]
 # Beside the package in the project's folder, inside it where it was installed from a wheel.
 NOTEBOOKS = PACKAGE / "notebooks" if (PACKAGE / "notebooks").is_dir() else PACKAGE.parent / "notebooks"
-PARAMETERS: dict[str, type | tuple[type, ...]] = {
-    "data": str,
-    "models": str,
+PARAMETERS: dict[str, tuple[type, ...]] = {
+    "data": (str,),
+    "models": (str,),
     "seeds": (str, int),  # papermill makes a number of "0", not of "0,1"
-    "recipe": str,
-    "epochs": int,
-    "device": str,
-    "runs_dir": str,
-    "language": str,
+    "recipe": (str,),
+    "epochs": (int,),
+    "device": (str,),
+    "runs_dir": (str,),
+    "language": (str,),
 }
 
 
@@ -42,8 +42,8 @@ PARAMETERS: dict[str, type | tuple[type, ...]] = {
 def study(**parameters: Any) -> pd.DataFrame:
     """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
 
-    Relative paths start at the project's folder, also where the notebook runs in `notebooks/`. Raises `InputError` for a
-    wrong type and for an unknown name, also one that papermill injected and the notebook does not know.
+    Relative paths start at the project's folder, also where the notebook runs in `notebooks/`. Raises `InputError` for
+    a wrong type and for an unknown name, also one that papermill injected and the notebook does not know.
     """
     shell = get_ipython()
     check_parameters(parameters, _injected(shell.user_ns["In"]) if shell else ())
@@ -66,9 +66,8 @@ def check_parameters(parameters: Mapping[str, Any], injected: Iterable[str] = ()
         if name not in PARAMETERS:
             raise unknown("parameter", name, PARAMETERS)
     for name, value in parameters.items():
-        kinds = PARAMETERS[name] if isinstance(PARAMETERS[name], tuple) else (PARAMETERS[name],)
-        if type(value) not in kinds:
-            allowed = " or ".join(kind.__name__ for kind in kinds)
+        if type(value) not in PARAMETERS[name]:
+            allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
             raise InputError(f"parameter {name} is {value!r}, of type {type(value).__name__}; allowed is {allowed}")
     sentences(parameters["language"])
 
@@ -99,7 +98,7 @@ def sources() -> list[Path]:
 def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[NotebookNode]:
     """Run notebooks, two at a time, and return them with their outputs, in the order given.
 
-    What has run is kept in `folder` and taken from there as long as notebook, parameters, results and code are the same.
+    What has run is kept in `folder`, and taken from there while notebook, parameters, results and code are the same.
     Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,8 @@ def make_report(
 ) -> list[Path]:
     """Write the report as PDF to `out` and as HTML beside it, and return what was written.
 
-    Everything is checked before anything runs. Finished runs and notebooks are taken as they are. With `figures_dir` the
-    figures and the results table go there as well.
+    Everything is checked before anything runs. Finished runs and notebooks are taken as they are. With `figures_dir`
+    the figures and the results table go there as well.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")

@@ -1,13 +1,18 @@
 """A model's answers on faces, and what they are worth."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from sklearn.metrics import precision_recall_fscore_support
 from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
-from fer_utils.data.faces import USAGES, FaceSet, leaked, split
+from fer_utils.data.faces import CLASSES, USAGES, FaceSet, leaked, split
+from fer_utils.errors import InputError, unknown
 
 EVALUATION_BATCH = 256
+VALIDATION = "validation"
 
 
 @torch.inference_mode()
@@ -18,26 +23,49 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
 
 def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> np.ndarray:
     """The most likely class of each face, int64 `(N,)`, computed in float32."""
-    if not len(faces):
-        return np.empty(0, np.int64)
     model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return logits(model, torch.from_numpy(faces.images).to(device)).argmax(1).cpu().numpy()
 
 
-def scores(model: nn.Module, faces: FaceSet, device: torch.device) -> dict[str, float]:
-    """Accuracy and number of faces for validation and every test usage that `faces` has.
+def assess(model: nn.Module, part: FaceSet, training: FaceSet, device: torch.device) -> dict[str, Any]:
+    """What a model's answers on labelled faces are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    The key `..._without_leak` leaves out the test faces that Training also holds, pixel for pixel.
+    `accuracy_without_leak` leaves out the faces that `training` also holds, pixel for pixel.
     """
-    _, validation = split(faces)
-    parts = {"validation": validation}
-    parts |= {f"{usage}": faces.part(usage) for usage in USAGES[1:]}
+    found = predictions(model, part, device)
+    hits = found == part.labels
+    new = ~leaked(part, training)
+    precision, recall, _, n = precision_recall_fscore_support(
+        part.labels, found, labels=range(len(CLASSES)), zero_division=0.0
+    )
+    rows = zip(CLASSES, precision, recall, n, strict=True)
+    return {
+        "accuracy": float(hits.mean()),
+        "accuracy_without_leak": float(hits[new].mean()) if new.any() else float("nan"),
+        "n": len(part),
+        "per_class": {c: {"precision": float(p), "recall": float(r), "n": int(k)} for c, p, r, k in rows},
+    }
+
+
+def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
+    """The labelled faces of a usage, or the `validation` part of Training. Raises `InputError` if there are none."""
+    if usage not in (VALIDATION, *USAGES):
+        raise unknown("usage", usage, (VALIDATION, *USAGES))
+    part = split(faces)[1] if usage == VALIDATION else faces.part(usage)
+    if not len(part):
+        held = [u for u in USAGES if len(faces.part(u))]
+        raise InputError(f"{faces.name} has no labelled {usage} faces; it has {', '.join(held) or 'none at all'}")
+    return part
+
+
+def scores(model: nn.Module, faces: FaceSet, device: torch.device) -> dict[str, float]:
+    """Accuracy and number of faces for validation and for every test usage that `faces` has."""
+    training = faces.part("Training")
+    tests = {usage: faces.part(usage) for usage in USAGES[1:] if len(faces.part(usage))}
     found: dict[str, float] = {}
-    for name, part in parts.items():
-        if len(part):
-            hits = predictions(model, part, device) == part.labels
-            known = leaked(part, faces.part("Training"))
-            found |= {f"{name}_accuracy": float(hits.mean()), f"{name}_faces": len(part)}
-            if name != "validation":
-                found[f"{name}_accuracy_without_leak"] = float(hits[~known].mean())
+    for name, part in ({VALIDATION: labelled_part(faces, VALIDATION)} | tests).items():
+        worth = assess(model, part, training, device)
+        found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
+        if name in tests:
+            found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
     return found

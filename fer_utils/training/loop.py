@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -37,7 +37,7 @@ def precision(device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
-def cpu_capabilities() -> dict[str, Any]:
+def cpu_capabilities() -> Mapping[str, Any]:
     """What PyTorch knows of this CPU; nothing in releases that do not tell."""
     return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
@@ -53,9 +53,10 @@ def train(
 ) -> Iterator[dict[str, Any]]:
     """Train `model` and yield after every epoch the state that `train` takes to go on from there.
 
-    A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe would
-    keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its number, so
-    that going on from a state gives what not stopping would have given. Raises `FerError` on a loss that is not finite.
+    A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe
+    would keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its
+    number, so that going on from a state gives what not stopping would have given. Raises `FerError` on a loss that is
+    not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = _averaged(model, recipe)
@@ -65,16 +66,16 @@ def train(
     steps = max(len(images) // recipe.batch_size, 1)
     optimizer = _optimizer(model, recipe)
     schedule = _schedule(optimizer, recipe, steps)
-    epoch, history, kept, best = 0, [], None, -1.0
+    done, history, kept, best = 0, [], None, -1.0
     if state is not None:
-        epoch, history, kept, best = state["epoch"], list(state["history"]), state["kept"], state["best"]
+        done, history, kept, best = state["epoch"], list(state["history"]), state["kept"], state["best"]
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         if average is not model:
             average.load_state_dict(state["average"])
 
-    for epoch in range(epoch + 1, recipe.epochs + 1):
+    for epoch in range(done + 1, recipe.epochs + 1):
         start = time.perf_counter()
         epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         generator = torch.Generator(device).manual_seed(epoch_seed)

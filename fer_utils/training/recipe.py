@@ -7,6 +7,8 @@ from typing import Any
 from fer_utils.data.augment import Augmentation
 from fer_utils.errors import InputError, unknown
 
+NO_CHANGE = Augmentation()
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -22,7 +24,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     averaging: float = 0.0  # decay a step of a moving average of the weights; 0 keeps the weights themselves
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = NO_CHANGE
 
 
 RECIPES = {

@@ -27,8 +27,8 @@ from fer_utils.training.recipe import Recipe, identity
 class Run:
     """What decides the weights of a run, and the folder where they come to lie.
 
-    The folder holds `run.json` (all there is to know; it appears last, and marks the run as finished), `history.csv` (one
-    row an epoch), `weights.safetensors`, and `resume.pt` while the run is unfinished.
+    The folder holds `run.json` (all there is to know; it appears last, and marks the run as finished), `history.csv`
+    (one row an epoch), `weights.safetensors`, and `resume.pt` while the run is unfinished.
     """
 
     model: str
@@ -39,12 +39,14 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        """Where the run lies: a name for people, with a hash of all that decides the weights."""
         decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
         return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}_seed-{self.seed}_{key}"
 
     @property
     def finished(self) -> bool:
+        """Whether the run was trained to its end."""
         return (self.folder / "run.json").exists()
 
 
@@ -64,10 +66,10 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     training, validation = split(faces)
     model = zoo.build(run.model, run.seed)
     resume = run.folder / "resume.pt"
-    state = torch.load(resume, map_location=device) if resume.exists() else None
-    if state is not None:
-        torch.set_num_threads(state["threads"])  # sums are rounded in another order with other threads
-    for state in loop.train(model, training, validation, run.recipe, run.seed, device, state):
+    state = start = torch.load(resume, map_location=device) if resume.exists() else None
+    if start is not None:
+        torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
+    for state in loop.train(model, training, validation, run.recipe, run.seed, device, start):
         state["threads"] = torch.get_num_threads()
         with whole(resume) as draft:
             torch.save(state, draft)
@@ -98,7 +100,11 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),
         "threads": state["threads"],
-        "versions": {"fer_utils": version("fer_utils"), "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "fer_utils": version("fer_utils"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
     }
     write_whole(run.folder / "history.csv", history.to_csv(index=False))
     write_whole(run.folder / "run.json", json.dumps(record, indent=1))
