@@ -158,9 +158,11 @@ def evaluate(
     if as_json:
         print(json.dumps({"model": name, "data": faces.name, "usage": usage, **worth}))
         return
-    title = f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces"
+    print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
+    if worth["accuracy_without_leak"] is not None:
+        print(f"without the faces that Training also holds: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
-    _print_table(f"{title}, {worth['accuracy_without_leak']:.4f} without leak", table)
+    _print_table("By class", table)
 
 
 @app.command()
