@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from fer_utils.data.faces import CLASSES, FaceSet, counts, leaked, repeats, split
+from fer_utils.errors import FerError
+
+
+def join(*sets: FaceSet) -> FaceSet:
+    parts = ([getattr(s, name) for s in sets] for name in ("images", "labels", "usage"))
+    return FaceSet(*(np.concatenate(part) for part in parts))
+
+
+def test_validation_is_a_tenth_of_every_class(faces: FaceSet) -> None:
+    training, validation = split(faces)
+    assert len(training) + len(validation) == len(faces.part("Training"))
+    for label in range(len(CLASSES)):
+        whole = (faces.part("Training").labels == label).sum()
+        assert (validation.labels == label).sum() == round(0.1 * whole)
+
+
+def test_validation_is_the_same_in_any_order(faces: FaceSet) -> None:
+    order = np.random.default_rng(1).permutation(len(faces))
+    assert split(faces)[1].fingerprint == split(faces[order])[1].fingerprint
+
+
+def test_identical_images_lie_on_one_side_whatever_their_labels(faces: FaceSet) -> None:
+    training = faces.part("Training")
+    relabelled = FaceSet(training.images, (training.labels + 1) % 7, training.usage)
+    doubled = join(training, relabelled)
+    left, right = split(doubled)
+    assert len(right) > 0
+    assert not np.isin(left.digests, right.digests).any()
+
+
+def test_the_fingerprint_depends_on_the_content_alone(faces: FaceSet) -> None:
+    order = np.random.default_rng(2).permutation(len(faces))
+    assert faces[order].fingerprint == faces.fingerprint
+    for name, change in (("images", 1), ("labels", 1), ("usage", None)):
+        parts = {key: getattr(faces, key).copy() for key in ("images", "labels", "usage")}
+        parts[name][5] = "PrivateTest" if change is None else (parts[name][5] + change) % 7
+        assert FaceSet(**parts).fingerprint != faces.fingerprint, name
+
+
+def test_repeats_counts_what_is_there_twice(faces: FaceSet) -> None:
+    training, public = faces.part("Training"), faces.part("PublicTest")
+    flat = FaceSet(np.full((1, 48, 48), 9, np.uint8), np.array([0]), np.array(["Training"]))
+    conflict = FaceSet(training.images[:1], training.labels[:1] + 1, training.usage[:1])
+    leak = FaceSet(training.images[:3], training.labels[:3], np.array(["PublicTest"] * 3))
+    found = repeats(join(training, public, flat, conflict, leak))
+    assert found == {
+        "repeated within Training": 1,
+        "repeated within PublicTest": 0,
+        "PublicTest images that Training also holds": 3,
+        "groups of identical images with different labels": 1,
+        "flat images (one colour)": 1,
+    }
+    assert leaked(leak, training).all()
+    assert not leaked(public, training).any()
+
+
+def test_counts_add_up(faces: FaceSet) -> None:
+    table = counts(faces)
+    assert table.loc["all", "all"] == len(faces)
+    assert table.loc["happy", "Training"] == (faces.part("Training").labels == CLASSES.index("happy")).sum()
+
+
+def test_without_training_faces_there_is_nothing_to_split(faces: FaceSet) -> None:
+    with pytest.raises(FerError, match="no labelled Training faces"):
+        split(faces.part("PublicTest"))
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"uint8 \(N, 48, 48\), not float64 \(2, 48, 48\)"):
+        FaceSet(np.zeros((2, 48, 48)), np.zeros(2, np.int64), np.array(["Training"] * 2))

@@ -1,0 +1,171 @@
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.formats import read
+from fer_utils.errors import InputError
+from tests.conftest import pixels, write_csv
+
+
+def png(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "png")
+    return file.getvalue()
+
+
+def kaggle(folder: Path, faces: FaceSet) -> Path:
+    return write_csv(folder / "fer2013.csv", faces)
+
+
+def icml(folder: Path, faces: FaceSet) -> Path:
+    rows = zip(faces.labels, faces.usage, faces.images, strict=True)
+    lines = [f"{label},{usage},{pixels(image)}" for label, usage, image in rows]
+    path = folder / "icml_face_data.csv"
+    path.write_text("\n".join(["emotion, Usage, pixels", *lines]))
+    return path
+
+
+def folders(folder: Path, faces: FaceSet) -> Path:
+    for row, (image, label, usage) in enumerate(zip(faces.images, faces.labels, faces.usage, strict=True)):
+        place = folder / "faces" / ("train" if usage == "Training" else "test") / CLASSES[label]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{usage}_{row}.png").write_bytes(png(image))
+    return folder / "faces"
+
+
+def parquet(folder: Path, faces: FaceSet) -> Path:
+    images = [{"bytes": png(image), "path": None} for image in faces.images]
+    columns = {"image": images, "label": faces.labels.tolist(), "usage": faces.usage.tolist()}
+    pyarrow.parquet.write_table(pa.table(columns), folder / "faces.parquet")
+    return folder / "faces.parquet"
+
+
+def zipped(folder: Path, faces: FaceSet) -> Path:
+    with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
+        archive.write(kaggle(folder, faces), "fer2013.csv")
+    return folder / "archive.zip"
+
+
+def gzipped(folder: Path, faces: FaceSet) -> Path:
+    (folder / "faces.gz").write_bytes(gzip.compress(kaggle(folder, faces).read_bytes()))
+    return folder / "faces.gz"
+
+
+def xz(folder: Path, faces: FaceSet) -> Path:
+    (folder / "faces.xz").write_bytes(lzma.compress(kaggle(folder, faces).read_bytes(), preset=0))
+    return folder / "faces.xz"
+
+
+@pytest.mark.parametrize("layout", [kaggle, icml, folders, parquet, zipped, gzipped, xz])
+def test_every_layout_gives_the_same_faces(
+    layout: Callable[[Path, FaceSet], Path], faces: FaceSet, tmp_path: Path
+) -> None:
+    found = read(layout(tmp_path, faces))
+    np.testing.assert_array_equal(found.images, faces.images)
+    np.testing.assert_array_equal(found.labels, faces.labels)
+    np.testing.assert_array_equal(found.usage, faces.usage)
+    assert found.labels.dtype == np.int64
+    assert found.fingerprint == faces.fingerprint
+
+
+def test_the_content_decides_and_not_the_name(faces: FaceSet, tmp_path: Path) -> None:
+    misnamed = parquet(tmp_path, faces).rename(tmp_path / "faces.csv")
+    assert read(misnamed).fingerprint == faces.fingerprint
+
+
+def test_the_files_of_the_course(faces: FaceSet, tmp_path: Path) -> None:
+    training, test = faces.part("Training"), faces.part("PublicTest")
+    rows = zip(training.labels, training.images, strict=True)
+    (tmp_path / "train.csv").write_text("label,feature\n" + "".join(f"{y},{pixels(x)}\n" for y, x in rows))
+    (tmp_path / "test.csv").write_text(
+        "id,feature\n" + "".join(f"{i},{pixels(x)}\n" for i, x in enumerate(test.images))
+    )
+    found = read(tmp_path / "train.csv")
+    assert found.fingerprint == training.fingerprint
+    found = read(tmp_path / "test.csv")
+    np.testing.assert_array_equal(found.images, test.images)
+    assert set(found.labels) == {-1}
+    assert set(found.usage) == {"PublicTest"}
+
+
+def test_class_folders_without_train_and_test_are_training(faces: FaceSet, tmp_path: Path) -> None:
+    for name in ("Happy", "sad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(png(faces.images[0]))
+    found = read(tmp_path)
+    assert sorted(found.labels) == [CLASSES.index("happy"), CLASSES.index("sad")]
+    assert set(found.usage) == {"Training"}
+
+
+GOOD = pixels(np.zeros((48, 48), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (f"0,{GOOD[:-2]},Training", r"line 3: 2303 pixels, expected 2304"),
+        (f"0,{GOOD} 7,Training", r"line 3: 2305 pixels, expected 2304"),
+        (f"0,256{GOOD[1:]},Training", r"line 3: pixel '256', allowed are 0\.\.255"),
+        (f"0,-1{GOOD[1:]},Training", r"line 3: pixel '-1', allowed"),
+        (f"0,x{GOOD[1:]},Training", r"line 3: pixel 'x', allowed"),
+        (f"7,{GOOD},Training", r"line 3: label '7', allowed are 0\.\.6 \(angry"),
+        (f"-1,{GOOD},Training", r"line 3: label '-1', allowed are"),
+        (f",{GOOD},Training", r"line 3: the field 'label' is empty"),
+        ("0,,Training", r"line 3: the field 'pixels' is empty"),
+        (f"0,{GOOD},", r"line 3: the field 'usage' is empty"),
+        (f"0,{GOOD},Test", r"line 3: Usage 'Test', allowed are Training, PublicTest, PrivateTest"),
+        (f"0,{GOOD[:1000]}", r"line 3: 2 fields, expected 3"),
+        (f"0,{GOOD},Publ", r"line 3: Usage 'Publ'"),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_line(row: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(f"emotion,pixels,Usage\n0,{GOOD},Training\n{row}")
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_a_bad_row_in_a_parquet_is_refused(faces: FaceSet, tmp_path: Path) -> None:
+    table = pa.table({"image": [png(faces.images[0])] * 2, "label": [0, 9]})
+    pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
+    with pytest.raises(InputError, match=r"row 1: label 9, allowed are 0\.\.6"):
+        read(tmp_path / "bad.parquet")
+
+
+def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "a.png").write_bytes(png(np.zeros((48, 64), np.uint8)))
+    with pytest.raises(InputError, match=r"a\.png: 64x48 pixels, expected 48x48"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "neither csv, parquet"),
+        (b"a,b\n1,2\n", r"line 1: the columns are \['a', 'b'\]; expected are emotion"),
+        (b"emotion,pixels,Usage\n", "a header and no rows"),
+        (b"", "line 1: the columns are"),
+        (b"\x1f\x8bnot gzip at all", "neither csv, parquet"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_a_folder_without_class_folders_names_what_it_holds(csv_file: Path) -> None:
+    with pytest.raises(InputError, match=r"it holds fer2013\.csv: name one of them"):
+        read(csv_file.parent)

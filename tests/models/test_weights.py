@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from fer_utils.errors import FerError, InputError
+from fer_utils.models import weights
+from fer_utils.models.zoo import build
+
+
+def test_weights_come_back_to_half_precision(tmp_path: Path) -> None:
+    model = build("mobilenet-46k", 1).eval()
+    weights.save(model, "mobilenet-46k", tmp_path / "w.safetensors")
+    name, loaded = weights.open_model(str(tmp_path / "w.safetensors"))
+    inputs = torch.randn(3, 1, 48, 48)
+    assert name == "mobilenet-46k"
+    torch.testing.assert_close(loaded(inputs), model(inputs), atol=1e-2, rtol=1e-2)
+    assert (tmp_path / "w.safetensors").stat().st_size == weights.file_bytes(model, name)
+
+
+def test_weights_that_float16_cannot_hold_are_refused(tmp_path: Path) -> None:
+    model = build("cnn-48k")
+    with torch.no_grad():
+        next(model.parameters()).fill_(1e6)
+    with pytest.raises(FerError, match="do not fit float16"):
+        weights.save(model, "cnn-48k", tmp_path / "w.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_text("hello")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        weights.load_weights(path)
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="does not say which model"):
+        weights.load_weights(path)
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path, {"model": "cnn-48k"})
+    with pytest.raises(InputError, match="not those of cnn-48k"):
+        weights.load_weights(path)
+    with pytest.raises(InputError, match="unknown model or file of weights 'nothing'"):
+        weights.open_model("nothing")

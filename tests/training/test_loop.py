@@ -1,0 +1,102 @@
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from fer_utils.data.augment import Augmentation
+from fer_utils.data.faces import FaceSet, split
+from fer_utils.errors import FerError, InputError
+from fer_utils.models.zoo import build
+from fer_utils.training.loop import pick_device, train
+from fer_utils.training.recipe import RECIPES, Recipe, identity, recipe
+from tests.conftest import faces_of
+
+CPU = torch.device("cpu")
+SHORT = dataclasses.replace(recipe("quick"), epochs=2)
+
+
+def last(faces: FaceSet, chosen: Recipe, seed: int = 0, state: dict[str, Any] | None = None) -> dict[str, Any]:
+    training, validation = split(faces)
+    *_, state = train(build("cnn-48k", seed), training, validation, chosen, seed, CPU, state)
+    assert state is not None
+    return state
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_net_learns_what_can_be_seen() -> None:
+    drawn = faces_of(560)
+    for image, label in zip(drawn.images, drawn.labels, strict=True):
+        image[6 * label : 6 * label + 5] = 255  # a bar whose height tells the class
+    history = last(drawn, dataclasses.replace(SHORT, epochs=4, batch_size=16))["history"]
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert history[-1]["validation_accuracy"] > 0.8  # chance is 1/7
+    assert history[-1]["training_loss"] < history[0]["training_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(faces: FaceSet) -> None:
+    assert equal(last(faces, SHORT, 1)["kept"], last(faces, SHORT, 1)["kept"])
+    assert not equal(last(faces, SHORT, 1)["kept"], last(faces, SHORT, 2)["kept"])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(name: str, faces: FaceSet) -> None:
+    chosen = recipe(name, epochs=3)
+    training, validation = split(faces)
+    states = train(build("cnn-48k"), training, validation, chosen, 0, CPU)
+    first = next(states)
+    assert first["epoch"] == 1
+    first = {key: torch.load(_saved(value), weights_only=True) for key, value in first.items()}
+    assert equal(last(faces, chosen, 0, first)["kept"], last(faces, chosen)["kept"])
+
+
+def _saved(value: Any) -> Any:
+    import io
+
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return file
+
+
+def test_keep_best_keeps_the_best_epoch(faces: FaceSet) -> None:
+    state = last(faces, dataclasses.replace(recipe("original", 4), batch_size=16))
+    assert state["best"] == max(row["validation_accuracy"] for row in state["history"])
+
+
+def test_a_loss_that_is_not_finite_stops_at_once(faces: FaceSet) -> None:
+    wild = dataclasses.replace(SHORT, learning_rate=1e30, schedule="constant")
+    with pytest.raises(FerError, match=r"no longer finite in epoch 1, step [2-9]: the learning rate is too high"):
+        last(faces, wild)
+
+
+def test_training_leaves_the_global_chance_alone(faces: FaceSet) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    last(faces, SHORT)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_original_recipe_is_the_originals() -> None:
+    found = recipe("original")
+    assert (found.optimizer, found.learning_rate, found.batch_size, found.epochs) == ("adam", 5e-4, 128, 150)
+    assert found.augmentation == Augmentation(flip=True, rotation_degrees=15)
+
+
+def test_a_field_at_its_default_is_no_part_of_a_recipes_identity() -> None:
+    assert "averaging" not in identity(recipe("quick"))
+    assert identity(recipe("full"))["averaging"] == recipe("full").averaging
+    assert identity(recipe("full"))["augmentation"]["contrast"] > 0
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(InputError, match="unknown recipe 'slow': known are original, quick, full"):
+        recipe("slow")
+    with pytest.raises(InputError, match="epochs 0: allowed is 1 or more"):
+        recipe("quick", 0)
+    with pytest.raises(InputError, match="unknown device 'tpu': known are auto, cpu, cuda"):
+        pick_device("tpu")

@@ -1,0 +1,102 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from fer_utils.data.faces import FaceSet
+from fer_utils.data.load import load
+from fer_utils.errors import InputError
+from fer_utils.models.weights import open_model
+from fer_utils.training.evaluate import assess, labelled_part
+from fer_utils.training.recipe import recipe
+from fer_utils.training.runs import Run, results, train_run
+
+CPU = torch.device("cpu")
+
+
+def run_of(faces: FaceSet, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
+    return Run("cnn-48k", recipe("quick", epochs), seed, faces.fingerprint, folder)
+
+
+def test_a_finished_run_holds_what_the_design_says(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    assert {path.name for path in run.folder.iterdir()} == {"run.json", "history.csv", "weights.safetensors", ".lock"}
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record["model"] == "cnn-48k"
+    assert record["parameters"] == 47_511
+    assert record["fingerprint"] == faces.fingerprint
+    assert len(pd.read_csv(run.folder / "history.csv")) == 2
+
+
+def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    row = results([run]).iloc[0]
+    _, model = open_model(str(run.folder / "weights.safetensors"))
+    worth = assess(model, labelled_part(faces, "PublicTest"), faces.part("Training"), CPU)
+    assert row.PublicTest_accuracy == worth["accuracy"]
+    assert row.PublicTest_faces == worth["n"] == sum(c["n"] for c in worth["per_class"].values())
+
+
+def test_a_finished_run_is_not_trained_again(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    before = (run.folder / "weights.safetensors").stat().st_mtime_ns
+    epochs: list[dict] = []
+    train_run(run, faces, CPU, epochs.append)
+    assert epochs == []
+    assert (run.folder / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_other_seeds_recipes_and_data_are_other_runs(faces: FaceSet, tmp_path: Path) -> None:
+    other = faces[torch.arange(len(faces) - 1).numpy()]
+    runs = [
+        run_of(faces, tmp_path),
+        run_of(faces, tmp_path, 3),
+        run_of(faces, tmp_path, seed=1),
+        run_of(other, tmp_path),
+    ]
+    assert len({run.folder for run in runs}) == 4
+
+
+def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this run is not finished"):
+        results([run_of(faces, tmp_path)])
+
+
+def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "fer_utils", "train", "cnn-48k", "--data", str(csv_file), "--epochs", "6"]
+    return subprocess.Popen(
+        [*command, "--device", "cpu", "--runs", str(runs)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+
+
+def test_killed_at_any_moment_it_ends_with_the_weights_it_would_have_had(csv_file: Path, tmp_path: Path) -> None:
+    run, whole = (run_of(load(csv_file), tmp_path / name, 6) for name in ("killed", "whole"))
+    assert train_process(csv_file, whole.runs_dir).wait() == 0
+    for delay_seconds in (0.0, 0.13):  # just after an epoch, and within one
+        process = train_process(csv_file, run.runs_dir)
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("epoch"):
+            assert process.poll() is None
+        time.sleep(delay_seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    assert not run.finished
+    assert (run.folder / "resume.pt").exists()
+    again = train_process(csv_file, run.runs_dir)
+    lines = again.communicate()[0].splitlines()
+    assert 0 < sum(line.startswith("epoch") for line in lines) < 5  # it went on, and did not begin again
+    for name in ("weights.safetensors",):
+        assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    columns = ["epoch", "training_loss", "validation_accuracy"]
+    assert pd.read_csv(run.folder / "history.csv")[columns].equals(pd.read_csv(whole.folder / "history.csv")[columns])

@@ -1,0 +1,76 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fer_utils.errors import FerError, InputError
+from fer_utils.training import study as module
+from fer_utils.training.runs import Run
+from fer_utils.training.study import train_study, whole_numbers
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Run, subprocess.Popen]]:
+    """Every process that a study started."""
+    processes: list[tuple[Run, subprocess.Popen]] = []
+
+    def start(run: Run, data: str, device: str) -> subprocess.Popen:
+        process = original(run, data, device)
+        processes.append((run, process))
+        return process
+
+    original = module._start
+    monkeypatch.setattr(module, "_start", start)
+    return processes
+
+
+def test_a_study_trains_what_is_missing_and_nothing_twice(csv_file: Path, tmp_path: Path, started: list) -> None:
+    first = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    assert [run.model for run, _ in started] == ["cnn-48k"]
+    both = train_study(str(csv_file), ["cnn-48k", "cnn-103k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    assert [run.model for run, _ in started] == ["cnn-48k", "cnn-103k"]
+    assert list(both.model) == ["cnn-48k", "cnn-103k"]
+    assert both.iloc[0].equals(first.iloc[0].reindex(both.columns))
+
+
+def test_a_killed_process_is_started_again(
+    csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = module._start
+
+    def start_and_kill_the_first(run: Run, data: str, device: str) -> subprocess.Popen:
+        process = recording(run, data, device)
+        if len(started) == 1:
+            process.kill()
+        return process
+
+    monkeypatch.setattr(module, "_start", start_and_kill_the_first)
+    table = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    assert len(started) == 2
+    assert len(table) == 1
+
+
+def test_a_run_that_fails_does_not_stop_the_others(
+    csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = module._start
+
+    def start(run: Run, data: str, device: str) -> subprocess.Popen:
+        return recording(run, "nowhere.csv" if run.model == "cnn-103k" else data, device)
+
+    monkeypatch.setattr(module, "_start", start)
+    with pytest.raises(FerError, match=r"1 of 2 runs failed\. cnn-103k seed 0: fer: no file or folder nowhere\.csv"):
+        train_study(str(csv_file), ["cnn-103k", "cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    assert [run.finished for run, _ in started if run.model == "cnn-48k"] == [True]
+
+
+def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path, started: list) -> None:
+    with pytest.raises(InputError, match="unknown model 'cnn-1k'"):
+        train_study(str(csv_file), ["cnn-48k", "cnn-1k"], runs_dir=tmp_path)
+    with pytest.raises(InputError, match="give at least one of each"):
+        train_study(str(csv_file), [], runs_dir=tmp_path)
+    with pytest.raises(InputError, match="seeds are 0 or more"):
+        train_study(str(csv_file), ["cnn-48k"], [-1], runs_dir=tmp_path)
+    with pytest.raises(InputError, match="seeds 'a,b': allowed are whole numbers"):
+        whole_numbers("a,b")
+    assert started == []
