@@ -137,5 +137,7 @@ def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
         )
     except PapermillExecutionError as error:
         unfinished.replace(failed)
-        raise FerError(f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue}. See {failed}") from None
+        raise FerError(
+            f"{source.name}, cell {error.cell_index + 1}: {error.ename}: {error.evalue}. See {failed}"
+        ) from None
     unfinished.replace(path)

@@ -152,8 +152,8 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
     if recipe.schedule == "constant":
         return ConstantLR(optimizer, factor=1.0, total_iters=0)
-    # Smith and Topin 2017, arXiv 1708.07120
-    return OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps + 1, pct_start=0.25)
+    # Smith and Topin 2017, arXiv 1708.07120. PyTorch's cycle divides by zero where it has 4 steps.
+    return OneCycleLR(optimizer, recipe.learning_rate, total_steps=max(recipe.epochs * steps + 1, 5), pct_start=0.25)
 
 
 def _check_finite(losses: Tensor, epoch: int, step: int) -> None:

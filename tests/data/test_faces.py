@@ -6,8 +6,8 @@ from fer_utils.errors import FerError
 
 
 def join(*sets: FaceSet) -> FaceSet:
-    parts = ([getattr(s, name) for s in sets] for name in ("images", "labels", "usage"))
-    return FaceSet(*(np.concatenate(part) for part in parts))
+    images, labels, usage = ([getattr(s, name) for s in sets] for name in ("images", "labels", "usage"))
+    return FaceSet(np.concatenate(images), np.concatenate(labels), np.concatenate(usage))
 
 
 def test_validation_is_a_tenth_of_every_class(faces: FaceSet) -> None:

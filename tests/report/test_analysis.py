@@ -1,0 +1,83 @@
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from fer_utils.models.zoo import MODELS, build, family, multiply_adds, parameters
+from fer_utils.report import analysis
+from fer_utils.report.analysis import ORIGINAL, anatomy, catch_up, interval, matched_pairs, summarize
+
+
+def table_of(accuracies: dict[str, float | list[float]], faces: int = 2872, data: str = "fer2013.csv") -> pd.DataFrame:
+    """A results table with these accuracies, as if it had been trained."""
+    rows = []
+    for model, values in accuracies.items():
+        net = build(model)
+        for seed, accuracy in enumerate(values if isinstance(values, list) else [values]):
+            rows.append(
+                {
+                    "model": model, "family": family(model), "parameters": parameters(net),
+                    "multiply_adds": multiply_adds(net), "recipe": "quick", "epochs": 12, "seed": seed, "data": data,
+                    "fingerprint": "0123456789abcdef", "seconds": 100.0, "device": "CPU, 1 thread",
+                    "finished": "2026-01-02T03:04:05+00:00", "run": f"runs/{model}",
+                    "validation_accuracy": accuracy, "validation_faces": faces,
+                    "PublicTest_accuracy": accuracy - 0.01, "PublicTest_faces": 3589,
+                    "PublicTest_accuracy_without_leak": accuracy - 0.03,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_interval_is_wilsons() -> None:
+    low, high = interval(0.6, 1000)
+    z = norm.ppf(0.975)
+    middle, half = (0.6 + z**2 / 2000) / (1 + z**2 / 1000), z / (1 + z**2 / 1000) * (0.24 / 1000 + z**2 / 4e6) ** 0.5
+    assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-6)
+
+
+def test_a_summary_has_mean_and_deviation_over_the_seeds() -> None:
+    summary = summarize(table_of({"cnn-48k": [0.5, 0.6], "mobilenet-46k": 0.7})).set_index("model")
+    assert summary.loc["cnn-48k", "validation_accuracy"] == pytest.approx(0.55)
+    assert summary.loc["cnn-48k", "validation_deviation"] == pytest.approx(0.0707, abs=1e-4)
+    assert summary.loc["cnn-48k", "seeds"] == 2
+    assert summary.loc["mobilenet-46k", "validation_deviation"] == 0
+    assert summary.loc["mobilenet-46k", "PublicTest_accuracy_without_leak"] == pytest.approx(0.67)
+
+
+def test_models_are_paired_by_size() -> None:
+    names = [name for name in MODELS if not name.startswith("vgg")]
+    pairs = matched_pairs(summarize(table_of(dict.fromkeys(names, 0.5))))
+    assert [(pair.first.model, pair.second.model) for pair in pairs] == [
+        ("mobilenet-46k", "cnn-48k"),
+        ("mobilenet-112k", "cnn-103k"),
+        ("mobilenet-158k", "cnn-150k"),
+    ]
+    assert matched_pairs(summarize(table_of({"mobilenet-46k": 0.5, "cnn-852k": 0.5}))) == []
+
+
+def test_a_difference_is_decided_where_the_intervals_lie_apart() -> None:
+    pairs = matched_pairs(summarize(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55})))
+    assert pairs[0].decided
+    assert pairs[0].points == pytest.approx(5)
+    few = matched_pairs(summarize(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55}, faces=200)))
+    assert not few[0].decided
+
+
+def test_who_catches_up() -> None:
+    best, cnn = catch_up(summarize(table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5, "cnn-103k": 0.6, "cnn-852k": 0.7})))
+    assert best.model == "mobilenet-46k"
+    assert cnn is not None
+    assert cnn.model == "cnn-103k"
+    assert catch_up(summarize(table_of({"mobilenet-46k": 0.6, "cnn-852k": 0.5})))[1] is None
+
+
+def test_the_anatomy_of_a_small_cnn() -> None:
+    found = anatomy("cnn-103k")
+    head = 64 * 512 + 512 + 2 * 512 + 512 * 7 + 7
+    assert found.head_share == pytest.approx(head / 103_079)
+    assert (found.convolutions, found.widest) == (4, 64)
+    assert anatomy("mobilenet-46k").convolutions == 2 + 2 * 6
+
+
+def test_the_originals_values_are_those_of_known_models() -> None:
+    assert set(ORIGINAL.model) == set(MODELS)
+    assert analysis.SAME_SIZE > 1

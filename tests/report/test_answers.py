@@ -1,0 +1,83 @@
+import re
+from string import Formatter
+
+import pytest
+
+from fer_utils.errors import InputError
+from fer_utils.report import answers
+from fer_utils.report.answers import SENTENCES
+from tests.report.test_analysis import table_of
+
+
+def test_growth_is_told_with_its_numbers() -> None:
+    text = answers.sweep(table_of({"mobilenet-46k": 0.60, "mobilenet-112k": 0.61, "mobilenet-158k": 0.66}), "en").text
+    assert "From mobilenet-46k (45,959 parameters) to mobilenet-158k (157,831)" in text
+    assert "changes by +6.0 points, from 0.600 to 0.660: mobilenet-158k is 6.0 points better" in text
+    assert "mobilenet-46k to mobilenet-112k, 2.43 times the parameters: +1.0 points (undecided)." in text
+    assert "mobilenet-112k to mobilenet-158k, 1.41 times the parameters: +5.0 points." in text
+
+
+def test_where_intervals_overlap_the_data_do_not_decide() -> None:
+    text = answers.sweep(table_of({"cnn-48k": 0.60, "cnn-103k": 0.61}), "en").text
+    assert "the data do not decide" in text
+    assert "better" not in text
+
+
+def test_a_change_of_the_table_changes_the_comparison() -> None:
+    nets = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
+    first = answers.comparison(table_of({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65}), "en").text
+    assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
+    assert "The MobileNet's lead is +12.0 points at about 45,959 parameters and +6.0 points at about 111,751" in first
+    assert "is cnn-852k, with 851,911: 7.6 times as many" in first
+    second = answers.comparison(table_of({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63}), "en").text
+    assert "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better" in second
+    assert "is cnn-48k, with 47,511: 0.4 times as many" in second
+
+
+def test_nobody_catches_up() -> None:
+    text = answers.comparison(table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50}), "en").text
+    assert "no plain CNN here, up to 47,511 parameters, is as accurate as mobilenet-46k" in text
+
+
+def test_architectures_are_compared_on_the_test() -> None:
+    text = answers.architecture(table_of({"mobilenet-46k": 0.62, "vgg-1.9m": 0.68}), "en").text
+    assert "mobilenet-46k has 45,959 trainable parameters, vgg-1.9m 1,872,327, 40.7 times as many" in text
+    assert "On PublicTest, mobilenet-46k reaches 0.610" in text
+    assert "vgg-1.9m is 6.0 points better" in text
+    assert "0.631 and 0.685" in text
+
+
+@pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, answers.comparison])
+def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[no-untyped-def]
+    accuracies: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.5}
+    bundle, metadata = answer(table_of(accuracies, data="demo"), "en")._repr_mimebundle_()
+    assert bundle["text/markdown"].startswith("*Demo faces")
+    assert metadata["fer_utils"]["demo"]
+    assert "emo" not in answer(table_of(accuracies), "en")._repr_mimebundle_()[0]["text/markdown"]
+
+
+def test_one_model_alone_says_so() -> None:
+    assert "one size alone" in answers.sweep(table_of({"cnn-48k": 0.5}), "en").text
+    assert "has a plain CNN of its size" in answers.comparison(table_of({"mobilenet-46k": 0.5}), "en").text
+
+
+def test_every_language_has_every_sentence_with_the_same_slots() -> None:
+    def slots(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+    english = SENTENCES["en"]
+    for language, sentences in SENTENCES.items():
+        assert sentences.keys() == english.keys(), language
+        for key, sentence in sentences.items():
+            assert slots(sentence) == slots(english[key]), (language, key)
+
+
+def test_no_number_is_typed_into_a_sentence() -> None:
+    for key, sentence in SENTENCES["en"].items():
+        words = re.sub(r"\{[^}]*\}|95 % interval|FER2013|3x3", "", sentence)
+        assert not re.search(r"\d", words), key
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown language 'tlh': known are en"):
+        answers.sentences("tlh")

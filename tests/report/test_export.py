@@ -1,0 +1,72 @@
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pypdf
+import pytest
+from nbconvert.exporters import get_export_names
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from fer_utils.report import notebooks
+from fer_utils.report.export import ReportHTMLExporter, TypstPDFExporter, UnfinishedNotebookError
+from tests.report.test_notebooks import FIXTURES
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A notebook with a table of pandas, a picture, a text, and litter, after it has run."""
+    path = tmp_path_factory.mktemp("notebook") / "shows.ipynb"
+    notebooks.execute(FIXTURES / "shows.ipynb", path, {})
+    return path
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+
+
+def test_nbconvert_offers_the_exporters() -> None:
+    assert {"typstpdf", "reporthtml"} <= set(get_export_names())
+
+
+def test_any_notebook_becomes_a_pdf_without_code_and_litter(shown: Path) -> None:
+    nb = nbformat.read(shown, as_version=4)
+    pdf, resources = TypstPDFExporter().from_notebook_node(nb)
+    text = text_of(pdf)
+    assert resources["output_extension"] == ".pdf"
+    assert "What a notebook shows" in text
+    assert "left" in text
+    assert "2.5" in text
+    assert "plain text" in text
+    assert "litter" not in text
+    assert "import" not in text
+    assert "1 / 1" in text
+    assert TypstPDFExporter().from_notebook_node(nb)[0] == pdf
+
+
+def test_the_html_needs_no_network(shown: Path) -> None:
+    html = str(ReportHTMLExporter().from_filename(str(shown))[0])
+    assert "data:image/" in html
+    assert "<math" in html
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
+    assert "litter" not in html
+
+
+def test_the_command_of_nbconvert_writes_the_pdf(shown: Path) -> None:
+    nb = nbformat.read(shown, as_version=4)
+    nb.cells[0].source = "# Title"
+    path = shown.with_name("command.ipynb")
+    nbformat.write(nb, path)
+    subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "typstpdf", str(path)], check=True)
+    assert "Title" in text_of(path.with_suffix(".pdf").read_bytes())
+
+
+@pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
+def test_a_notebook_that_did_not_run_to_its_end_is_never_typeset(exporter: type) -> None:
+    error = new_output("error", ename="ValueError", evalue="on purpose", traceback=[])
+    with pytest.raises(UnfinishedNotebookError, match="cell 1 failed with ValueError: on purpose"):
+        exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1", outputs=[error], execution_count=1)]))
+    with pytest.raises(UnfinishedNotebookError, match="cell 1 was not run"):
+        exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1")]))

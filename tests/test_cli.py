@@ -1,0 +1,71 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_utils.data.faces import FaceSet
+from fer_utils.models.zoo import MODELS
+
+
+def fer(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "fer_utils", *arguments], capture_output=True, text=True)
+
+
+def test_data_counts_and_gives_the_fingerprint(csv_file: Path, faces: FaceSet) -> None:
+    found = json.loads(fer("data", str(csv_file), "--json").stdout)
+    assert found["fingerprint"] == faces.fingerprint
+    assert found["counts"]["all"]["all"] == len(faces)
+    text = fer("data", str(csv_file)).stdout
+    assert f"fingerprint {faces.fingerprint}" in text
+    assert "PublicTest images that Training also holds" in text
+
+
+def test_models_prints_the_zoo() -> None:
+    found = {row["model"]: row for row in json.loads(fer("models", "--json").stdout)}
+    assert list(found) == list(MODELS)
+    assert found["vgg-1.9m"]["keras_parameters"] == 1_875_143
+    assert "28,292,528" in fer("models").stdout
+
+
+def test_a_trained_model_is_evaluated_to_the_number_in_the_table(csv_file: Path, tmp_path: Path) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "results.csv"
+    options = ["--data", str(csv_file), "--device", "cpu"]
+    trained = fer("study", *options, "--models", "cnn-48k", "--epochs", "1", "--runs", str(runs), "--out", str(out))
+    assert trained.returncode == 0, trained.stderr
+    row = pd.read_csv(out).iloc[0]
+    weights = next(runs.glob("*/weights.safetensors"))
+    found = json.loads(fer("evaluate", str(weights), *options, "--json").stdout)
+    assert found["accuracy"] == row.PublicTest_accuracy
+    assert found["accuracy_without_leak"] == row.PublicTest_accuracy_without_leak
+    assert found["n"] == row.PublicTest_faces
+    assert set(found["per_class"]["happy"]) == {"precision", "recall", "n"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data", "nowhere.csv"], "fer: no file or folder nowhere.csv"),
+        (["train", "resnet"], "fer: unknown model 'resnet'"),
+        (["train", "cnn-48k", "--recipe", "slow"], "fer: unknown recipe 'slow'"),
+        (["train", "cnn-48k", "--epochs", "0"], "--epochs"),
+        (["study", "--seeds", "x"], "fer: seeds 'x'"),
+        (["evaluate", "nothing"], "fer: unknown model or file of weights 'nothing'"),
+        (["report", "--out", "report.txt"], "fer: --out report.txt"),
+        (["fly"], "fly"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
+    found = fer(*arguments)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+    if found.stderr.startswith("fer: "):
+        assert len(found.stderr.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback() -> None:
+    found = fer("data", "nowhere.csv", "--debug")
+    assert "Traceback" in found.stderr

@@ -1,0 +1,46 @@
+"""environment.yml and pyproject.toml ask for the same packages."""
+
+import re
+import tomllib
+
+import yaml
+from rattler import MatchSpec
+
+from tests.conftest import ROOT
+
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "matplotlib": "matplotlib-base",
+    "typst": "typst-py",
+    "pypandoc-binary": "pypandoc",
+}
+CONDA_ONLY = {"python", "pip", "pandoc", "make"}
+
+
+def conda() -> dict[str, str]:
+    lines = [line for line in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"] if line != "pip"]
+    specs = [MatchSpec(line, strict=True) for line in lines if isinstance(line, str)]
+    return {str(spec.name.normalized): str(spec.version or "") for spec in specs if spec.name is not None}
+
+
+def pip() -> dict[str, str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = {"python": project["requires-python"]}
+    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        match = re.fullmatch(r"([A-Za-z0-9_-]+)(>=[\d.]+)", line)
+        assert match, line
+        name = match[1].lower().replace("_", "-")
+        found[CONDA_NAMES.get(name, name)] = match[2]
+    return found
+
+
+def test_conda_and_pip_users_get_the_same() -> None:
+    asked = conda()
+    assert {name: version for name, version in asked.items() if name not in CONDA_ONLY - {"python"}} == pip()
+
+
+def test_the_constraints_pin_what_pyproject_asks_for() -> None:
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    names = {name.lower().replace("_", "-") for name in pinned}
+    asked = {CONDA: pip_name for pip_name, CONDA in CONDA_NAMES.items()}
+    assert {asked.get(name, name) for name in pip() if name != "python"} <= names

@@ -1,0 +1,48 @@
+"""What holds on the real FER2013; skipped where it is not there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fer_utils.data.faces import FaceSet, counts, repeats, split
+from fer_utils.data.load import load
+from fer_utils.models.weights import SHIPPED, open_model
+from fer_utils.training.evaluate import assess, labelled_part
+from tests.conftest import REAL_DATA, ROOT
+
+FILE = REAL_DATA / "fer2013.parquet"
+pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"no real data in {REAL_DATA.name}")
+
+
+@pytest.fixture(scope="module")
+def real() -> FaceSet:
+    return load(FILE)
+
+
+def test_the_counts_are_those_of_the_challenge(real: FaceSet) -> None:
+    table = counts(real)
+    assert table.loc["all", "Training"] == 28_709
+    assert table.loc["all", "PublicTest"] == 3_589
+    assert list(table.Training[:7]) == [3995, 436, 4097, 7215, 4830, 3171, 4965]
+
+
+def test_the_leak_is_there_and_the_validation_part_has_none(real: FaceSet) -> None:
+    found = repeats(real)
+    assert found["PublicTest images that Training also holds"] >= 279
+    training, validation = split(real)
+    assert abs(len(validation) - 2871) < 10
+    assert not np.isin(validation.digests, training.digests).any()
+
+
+def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> None:
+    table = pd.read_csv(ROOT / "figures" / "results.csv").set_index("model")
+    for path in sorted(SHIPPED.glob("cnn-48k.safetensors")):
+        name, model = open_model(path.stem)
+        worth = assess(model, labelled_part(real, "PublicTest"), real.part("Training"), torch.device("cpu"))
+        assert worth["accuracy"] == pytest.approx(table.PublicTest_accuracy[name], abs=3 / 3589)
+
+
+def test_the_published_figures_are_from_this_data(real: FaceSet) -> None:
+    table = pd.read_csv(ROOT / "figures" / "results.csv")
+    assert set(table.fingerprint) == {real.fingerprint}
