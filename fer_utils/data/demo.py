@@ -57,7 +57,7 @@ def draw(labels: Array, rng: np.random.Generator) -> Array:
         return (rng.random((n, 1, 1)) < share).astype(np.float32)
 
     moved = np.array([EXPRESSIONS[name] for name in CLASSES])[labels]
-    moved = moved * rng.uniform(0.4, 1.1, (n, 1)) + rng.normal(0, 0.14, moved.shape)
+    moved = moved * rng.uniform(0.42, 1.12, (n, 1)) + rng.normal(0, 0.13, moved.shape)
     face = SimpleNamespace(**{name: moved[:, i, None, None].astype(np.float32) for i, name in enumerate(FEATURES)})
 
     x, y = _pose(uniform, n)
@@ -81,7 +81,7 @@ def _pose(uniform: Uniform, n: int) -> tuple[Array, Array]:
     grid = (np.arange(SIDE_PX, dtype=np.float32) + 0.5) / SIDE_PX * 2 - 1
     x, y = np.broadcast_to(grid, (n, SIDE_PX, SIDE_PX)), np.broadcast_to(grid[:, None], (n, SIDE_PX, SIDE_PX))
     x, y = x - uniform(-0.14, 0.14), y - uniform(-0.14, 0.14)
-    angle, size = uniform(-0.28, 0.28), uniform(0.85, 1.15)
+    angle, size = uniform(-0.25, 0.25), uniform(0.85, 1.15)
     x, y = (np.cos(angle) * x + np.sin(angle) * y) / size, (np.cos(angle) * y - np.sin(angle) * x) / size
     turn = uniform(-0.25, 0.25)
     return x * (1 + turn * x) + turn * 0.3, y  # a turned head is wide on one side and narrow on the other
@@ -169,6 +169,6 @@ def _photograph(picture: Array, uniform: Uniform, rng: np.random.Generator) -> A
     """Light from one side, contrast, and the noise of a small old photograph."""
     grid = np.linspace(-1, 1, SIDE_PX, dtype=np.float32)
     light = 1 + uniform(-0.3, 0.3) * grid[:, None] + uniform(-0.3, 0.3) * grid
-    picture = (picture * light - 0.5) * uniform(0.65, 1.15) + uniform(0.4, 0.6)
+    picture = (picture * light - 0.5) * uniform(0.7, 1.2) + uniform(0.4, 0.6)
     picture += rng.standard_normal(picture.shape, np.float32) * uniform(0.01, 0.06)
     return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
