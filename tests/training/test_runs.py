@@ -81,22 +81,21 @@ def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:
 
 def test_killed_at_any_moment_it_ends_with_the_weights_it_would_have_had(csv_file: Path, tmp_path: Path) -> None:
     run, whole = (run_of(load(csv_file), tmp_path / name, 6) for name in ("killed", "whole"))
-    assert train_process(csv_file, whole.runs_dir).wait() == 0
+    with train_process(csv_file, whole.runs_dir) as process:
+        process.communicate()
+    assert whole.finished
     for delay_seconds in (0.0, 0.13):  # just after an epoch, and within one
-        process = train_process(csv_file, run.runs_dir)
-        assert process.stdout is not None
-        while not process.stdout.readline().startswith("epoch"):
-            assert process.poll() is None
-        time.sleep(delay_seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        with train_process(csv_file, run.runs_dir) as process:
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith("epoch"):
+                assert process.poll() is None
+            time.sleep(delay_seconds)
+            process.send_signal(signal.SIGKILL)
     assert not run.finished
     assert (run.folder / "resume.pt").exists()
-    again = train_process(csv_file, run.runs_dir)
-    lines = again.communicate()[0].splitlines()
+    with train_process(csv_file, run.runs_dir) as process:
+        lines = process.communicate()[0].splitlines()
     assert 0 < sum(line.startswith("epoch") for line in lines) < 5  # it went on, and did not begin again
-    for name in ("weights.safetensors",):
-        assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert (run.folder / "weights.safetensors").read_bytes() == (whole.folder / "weights.safetensors").read_bytes()
     columns = ["epoch", "training_loss", "validation_accuracy"]
     assert pd.read_csv(run.folder / "history.csv")[columns].equals(pd.read_csv(whole.folder / "history.csv")[columns])
