@@ -3,7 +3,9 @@
 The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook.ipynb`, or `--to reporthtml`.
 """
 
+import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,14 +79,8 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
         return f"```\n{data[kind]}\n```"
     name = about.get("figure", name)
     file = f"{name}.{'svg' if 'svg' in kind else kind.removeprefix('image/')}"
-    pictures[file] = data[kind].encode() if "svg" in kind else _bytes(data[kind])
+    pictures[file] = data[kind].encode() if "svg" in kind else b64decode(data[kind])
     return f"![{about.get('caption', '')}]({file}){{#fig-{name}}}"
-
-
-def _bytes(base64_text: str) -> bytes:
-    import base64
-
-    return base64.b64decode(base64_text)
 
 
 class _PandocExporter(Exporter):
@@ -101,7 +97,7 @@ class _PandocExporter(Exporter):
         text, _ = exporter.from_notebook_node(nb)
         with TemporaryDirectory() as folder:
             for name, content in pictures.items():
-                (Path(folder) / name).write_bytes(content)
+                (Path(folder) / name).writeb64decode(content)
             document = self.convert(_front_matter(nb, demo) + text, Path(folder))
         return document, {**resources, "output_extension": self.file_extension, "outputs": {}}
 
@@ -115,7 +111,12 @@ def _front_matter(nb: NotebookNode, demo: bool) -> str:
     about = nb.metadata.get(METADATA, {})
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
     lines |= {"date": about.get("date", ""), "running": DEMO if demo else ""}
-    return "---\n" + "".join(f"{key}: {value!r}\n" for key, value in lines.items() if value) + "lang: en\n---\n\n"
+    # JSON strings are YAML strings.
+    return (
+        "---\n"
+        + "".join(f"{key}: {json.dumps(value)}\n" for key, value in lines.items() if value)
+        + "lang: en\n---\n\n"
+    )
 
 
 def _shows_demo(nb: NotebookNode) -> bool:
@@ -133,7 +134,7 @@ class TypstPDFExporter(_PandocExporter):
 
     def convert(self, markdown: str, folder: Path) -> bytes:
         """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
-        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000", "--shift-heading-level-by=0"]
+        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000"]
         text = pypandoc.convert_text(markdown, "typst", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")
@@ -220,7 +221,7 @@ def write_report(nb: NotebookNode, out: Path) -> list[Path]:
     html, _ = ReportHTMLExporter().from_notebook_node(nb)
     page = out.with_suffix(".html")
     with whole(out) as draft:
-        draft.write_bytes(pdf)
+        draft.writeb64decode(pdf)
     with whole(page) as draft:
         draft.write_text(html, encoding="utf-8")
     return [out, page]
@@ -235,4 +236,4 @@ def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
                 with whole(folder / f"{name}.{suffix}") as draft:
                     draft.write_text(re.sub(r"[ \t]+$", "", output.data[kind], flags=re.MULTILINE), encoding="utf-8")
             with whole(folder / f"{name}.png") as draft:
-                draft.write_bytes(_bytes(output.data["image/png"]))
+                draft.writeb64decode(b64decode(output.data["image/png"]))
