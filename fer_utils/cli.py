@@ -1,8 +1,9 @@
 """The command line: parse, call one function, print. What takes long to import is imported where it is used."""
 
 import json
-import os
+import signal
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ def main() -> None:
     """Run the command line; a `FerError` becomes one line on stderr and its exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    # A study that is told to stop stops its runs as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app(arguments)
     except FerError as error:
@@ -156,10 +159,13 @@ def evaluate(
     faces = load(data)
     worth = assess(net, labelled_part(faces, usage), faces.part("Training"), pick_device(device))
     if as_json:
+        worth["accuracy_without_leak"] = (
+            None if isnan(worth["accuracy_without_leak"]) else worth["accuracy_without_leak"]
+        )
         print(json.dumps({"model": name, "data": faces.name, "usage": usage, **worth}))
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
-    if worth["accuracy_without_leak"] is not None:
+    if not isnan(worth["accuracy_without_leak"]):
         print(f"without the faces that Training also holds: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)
@@ -198,8 +204,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
     return str(value) if isinstance(value, str) else f"{value:,}"
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    main()

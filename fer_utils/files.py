@@ -1,10 +1,18 @@
-"""Files that appear whole or not at all, however a process ends."""
+"""Files that appear whole or not at all, however a process ends; and the files of the package itself."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+PACKAGE = Path(__file__).parent
+
+
+def code_version() -> str:
+    """A hash of the package's code, by which what older code made is known."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(PACKAGE.rglob("*.py")))).hexdigest()[:16]
 
 
 @contextmanager
@@ -16,7 +24,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield draft
         draft.chmod(0o644)  # a temporary file is private to its owner, a finished one is not
-        with draft.open("rb") as written:
+        with draft.open("r+b") as written:
             os.fsync(written.fileno())
         draft.replace(path)
     finally:

@@ -12,14 +12,14 @@ CONDA_NAMES = {
     "torch": "pytorch",
     "matplotlib": "matplotlib-base",
     "typst": "typst-py",
-    "pypandoc-binary": "pypandoc",
 }
-CONDA_ONLY = {"python", "pip", "pandoc", "make"}
+CONDA_ONLY = {"pip", "make"}
 
 
 def conda() -> dict[str, str]:
-    lines = [line for line in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"] if line != "pip"]
-    specs = [MatchSpec(line, strict=True) for line in lines if isinstance(line, str)]
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    lines += [line for line in lines.pop()["pip"] if not line.startswith("--editable")]
+    specs = [MatchSpec(line.replace("_", "-"), strict=True) for line in lines]
     return {str(spec.name.normalized): str(spec.version or "") for spec in specs if spec.name is not None}
 
 
@@ -36,7 +36,7 @@ def pip() -> dict[str, str]:
 
 def test_conda_and_pip_users_get_the_same() -> None:
     asked = conda()
-    assert {name: version for name, version in asked.items() if name not in CONDA_ONLY - {"python"}} == pip()
+    assert {name: version for name, version in asked.items() if name not in CONDA_ONLY} == pip()
 
 
 def test_the_constraints_pin_what_pyproject_asks_for() -> None:

@@ -1,7 +1,7 @@
 """Batches for training: whole batches are cut, moved and lit on the device that holds the data."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +11,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each face of a batch is changed at random; every amount is drawn evenly from -value..value."""
+    """How far each face of a batch is changed at random; amounts are drawn evenly from -value..value.
+
+    A flip mirrors half of the faces.
+    """
 
     flip: bool = True
     rotation_degrees: float = 0.0
     shift_px: float = 0.0
     zoom: float = 0.0
     contrast: float = 0.0
-    erase_px: int = 0  # the side of a square that is blotted out (DeVries and Taylor 2017, arXiv 1708.04552)
 
 
 def to_input(images: Tensor) -> Tensor:
@@ -57,16 +59,4 @@ def augment(inputs: Tensor, augmentation: Augmentation, generator: torch.Generat
     outputs = F.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
     if augmentation.contrast:
         outputs = outputs * (1 + even(n, 1, 1, 1) * augmentation.contrast) + even(n, 1, 1, 1) * augmentation.contrast
-    if augmentation.erase_px:
-        outputs = outputs * _outside_square(even, n, height, width, augmentation.erase_px, inputs.device)
     return outputs.contiguous(memory_format=torch.channels_last)
-
-
-def _outside_square(
-    even: Callable[..., Tensor], n: int, height: int, width: int, side: int, device: torch.device
-) -> Tensor:
-    """1 outside a random square of `side` pixels, 0 inside: `(N, 1, H, W)`."""
-    middle = (even(2, n, 1, 1, 1) + 1) / 2
-    y = torch.arange(height, device=device).view(1, 1, height, 1) - middle[0] * height
-    x = torch.arange(width, device=device).view(1, 1, 1, width) - middle[1] * width
-    return ((y.abs() > side / 2) | (x.abs() > side / 2)).float()

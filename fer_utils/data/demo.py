@@ -33,7 +33,7 @@ EXPRESSIONS = {
 
 
 def demo_faces() -> FaceSet:
-    """The demo data set: the same faces on every machine, 7 classes in FER2013's proportions."""
+    """The demo data set: always the same faces, up to a rounded pixel between machines, in FER2013's proportions."""
     rng = np.random.default_rng(SEED)
     labels = np.concatenate([_labels(n) for n in SIZES.values()])
     usage = np.repeat(list(SIZES), list(SIZES.values()))

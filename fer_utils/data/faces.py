@@ -13,6 +13,7 @@ CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
 SIDE_PX = 48
 UNLABELLED = -1
+VALIDATION_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,8 @@ class FaceSet:
         return blake2b(ordered.astype("<u8").tobytes(), digest_size=8).hexdigest()
 
 
-def split(faces: FaceSet, share: float = 0.1) -> tuple[FaceSet, FaceSet]:
-    """Training and validation: `share` of the Training faces of every class is held out.
+def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
+    """Training and validation: a tenth of the Training faces of every class is held out.
 
     The draw hangs on the pixels alone, so that everybody who holds FER2013, in whatever order and layout, has the same
     validation part, and identical images always lie on one side.
@@ -76,7 +77,9 @@ def split(faces: FaceSet, share: float = 0.1) -> tuple[FaceSet, FaceSet]:
     rows["place"] = rows.groupby("label").cumcount()
     rows["place"] = rows.groupby("digest").place.transform("min")
     size = rows.groupby("label").label.transform("size")
-    held_out = (rows.place < (share * size).round()).sort_index().to_numpy()
+    held_out = (rows.place < (VALIDATION_SHARE * size).round()).sort_index().to_numpy()
+    if not held_out.any():
+        raise FerError(f"{faces.name}: {len(training)} Training faces are too few; a tenth of a class is not one face")
     return training[~held_out], training[held_out]
 
 

@@ -24,7 +24,13 @@ from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
 COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
-FOLDER_USAGES = {"train": "Training", "test": "PublicTest", "validation": "PublicTest"} | {u.lower(): u for u in USAGES}
+FOLDER_USAGES = {
+    "train": "Training",
+    "test": "PublicTest",
+    "validation": "PublicTest",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+} | {u.lower(): u for u in USAGES}
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
@@ -102,13 +108,13 @@ def _header(path: Path, open_bytes: Callable) -> list[str]:
 
 def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, labels and usages of many rows at once; `ValueError` if one of them is bad."""
-    pixels = pc.split_pattern(batch["pixels"], " ")
+    pixels = pc.split_pattern(pc.utf8_trim_whitespace(batch["pixels"]), " ")
     if not pc.all(pc.equal(pc.list_value_length(pixels), PIXELS)).as_py():
         raise ValueError("a row with a wrong number of pixels")
     images = np.asarray(pc.cast(pixels.flatten(), pa.uint8())).reshape(-1, SIDE_PX, SIDE_PX)
     labels = np.full(len(images), UNLABELLED)
     if "label" in batch.schema.names:
-        labels = np.asarray(pc.cast(batch["label"], pa.int64()))
+        labels = np.asarray(pc.cast(pc.utf8_trim_whitespace(batch["label"]), pa.int64()))
         if labels.min() < 0 or labels.max() >= len(CLASSES):
             raise ValueError("a label out of range")
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
@@ -139,7 +145,7 @@ def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
         return f"label {row['label']!r}, allowed are {ALLOWED_LABELS}"
     if row.get("usage", USAGES[0]).strip() not in USAGES:
         return f"Usage {row['usage']!r}, allowed are {', '.join(USAGES)}"
-    values = row["pixels"].split(" ")
+    values = row["pixels"].strip().split(" ")
     if len(values) != PIXELS:
         return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, one blank between)"
     wrong = [value for value in values if not (value.isascii() and value.isdigit() and int(value) <= 255)]
@@ -153,6 +159,8 @@ def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
     """One gray image `(48, 48)` from a file or bytes."""
     try:
         with Image.open(source) as image:
+            if image.mode.startswith(("I", "F")):
+                raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
             pixels = np.asarray(image.convert("L"))
     except OSError as error:
         raise InputError(f"{where}: not an image that can be read ({error})") from None

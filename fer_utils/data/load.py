@@ -1,6 +1,7 @@
 """Load a data set by its path, from a cache where the file has not changed."""
 
 import hashlib
+import lzma
 import os
 import warnings
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+import pyarrow as pa
 
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import FaceSet
@@ -35,9 +37,16 @@ def load(path: str | Path) -> FaceSet:
     cache, mark = _cache_file(path), _mark(path)
     faces = _read_cache(cache, mark, path.name)
     if faces is None:
-        faces = read(path)
+        faces = _read(path)
         _write_cache(cache, mark, faces)
     return faces
+
+
+def _read(path: Path) -> FaceSet:
+    try:
+        return read(path)
+    except (OSError, EOFError, ValueError, KeyError, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read to its end ({error}); is it complete, and FER2013?") from error
 
 
 def _cache_file(path: Path) -> Path:

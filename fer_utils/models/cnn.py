@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from fer_utils.data.faces import CLASSES
 from fer_utils.models.blocks import ConvBN, LinearBN
 
 
-def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int], classes: int = 7) -> nn.Sequential:
-    """A plain CNN `(N, 1, 48, 48)` -> logits `(N, classes)`.
+def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Sequential:
+    """A plain CNN `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
     `stages` gives the channels of the convolutions of each stage; a stage ends with a max pool that halves the map, and
     the last is followed by an average over 3x3 pixels. `hidden` gives the widths of the fully connected layers.
@@ -26,4 +27,4 @@ def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int], classes: int = 7
     for width in hidden:
         layers.append(LinearBN(features, width))
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, classes))
+    return nn.Sequential(*layers, nn.Linear(features, len(CLASSES)))

@@ -30,7 +30,7 @@ SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """One row a model, by family and size, from a results table with one row a run.
 
-    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (0 for a single seed) and
+    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (NaN for a single seed) and
     the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
     one = ["family", "parameters", "multiply_adds", "recipe", "epochs"]
@@ -39,7 +39,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     for name in measures(table):
         accuracy, n = groups[f"{name}_accuracy"].mean(), groups[f"{name}_faces"].first()
         summary[f"{name}_accuracy"] = accuracy
-        summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std().fillna(0.0)
+        summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std()
         intervals = [interval(p, faces) for p, faces in zip(accuracy, n, strict=True)]
         summary[[f"{name}_low", f"{name}_high"]] = intervals
         if f"{name}_accuracy_without_leak" in table:
@@ -73,8 +73,9 @@ class Comparison:
 
     @property
     def points(self) -> float:
-        """By how many percentage points the first is better."""
-        return 100 * (self.first[f"{self.measure}_accuracy"] - self.second[f"{self.measure}_accuracy"])
+        """By how many percentage points the first is better, to a tenth."""
+        accuracy = f"{self.measure}_accuracy"
+        return round(100 * (self.first[accuracy] - self.second[accuracy]), 1) + 0.0  # never -0.0
 
     @property
     def decided(self) -> bool:
@@ -89,30 +90,30 @@ def compare(summary: pd.DataFrame, first: str, second: str, measure: str) -> Com
     return Comparison(rows.loc[first], rows.loc[second], measure)
 
 
-def matched_pairs(summary: pd.DataFrame, measure: str = "validation") -> list[Comparison]:
+def matched_pairs(summary: pd.DataFrame) -> list[Comparison]:
     """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
     cnns = summary[summary.family == "cnn"]
     pairs = []
     for _, net in summary[summary.family == "mobilenet"].iterrows():
         ratio = np.exp(np.abs(np.log(cnns.parameters / net.parameters)))
         if len(ratio) and ratio.min() <= SAME_SIZE:
-            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], measure))
+            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], "validation"))
     return pairs
 
 
-def catch_up(summary: pd.DataFrame, measure: str = "validation") -> tuple[pd.Series, pd.Series | None]:
-    """The best MobileNet, and the smallest plain CNN that is at least as accurate; None if there is none."""
-    nets = summary[summary.family == "mobilenet"]
-    best = nets.loc[nets[f"{measure}_accuracy"].idxmax()]
-    cnns = summary[(summary.family == "cnn") & (summary[f"{measure}_accuracy"] >= best[f"{measure}_accuracy"])]
-    return best, None if cnns.empty else cnns.loc[cnns.parameters.idxmin()]
+def catch_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None]:
+    """The best MobileNet on validation, and the smallest plain CNN that is as accurate or more; None if none is."""
+    nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
+    best = nets.loc[nets.validation_accuracy.idxmax()]
+    equals = cnns[cnns.validation_accuracy >= best.validation_accuracy]
+    return best, None if equals.empty else equals.loc[equals.parameters.idxmin()]
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """Where a model's parameters are."""
 
-    convolutions: int
+    convolutions: int  # of 3x3
     widest: int  # channels of its widest convolution
     head_share: float  # of the parameters, in the fully connected layers and their BatchNorms
     multiply_adds: int
@@ -121,7 +122,7 @@ class Anatomy:
 def anatomy(name: str) -> Anatomy:
     """Where the parameters of a model of the zoo are."""
     model = zoo.build(name)
-    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
     head = sum(zoo.parameters(m) for m in model.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))
     widest = max(layer.out_channels for layer in convolutions)
     return Anatomy(len(convolutions), widest, head / zoo.parameters(model), zoo.multiply_adds(model))

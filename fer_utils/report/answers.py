@@ -18,6 +18,7 @@ from fer_utils.report.analysis import (
     summarize,
 )
 from fer_utils.report.display import Text, is_demo
+from fer_utils.training.recipe import RECIPES
 
 # One place holds every sentence, by language and key; the slots are the same in all languages.
 SENTENCES = {
@@ -32,12 +33,14 @@ SENTENCES = {
             "{large} {large_accuracy:.3f} ({large_low:.3f} to {large_high:.3f}): {verdict}."
         ),
         "original_pair": (
-            "The original report has {small_accuracy:.3f} and {large_accuracy:.3f} on FER2013's PublicTest."
+            "The original report has {small_accuracy:.3f} and {large_accuracy:.3f} on FER2013's PublicTest, after "
+            "{epochs} epochs."
         ),
         "better": "{name} is {points:.1f} points better",
         "undecided": (
             "the data do not decide, since the 95 % intervals overlap ({name} is ahead by {points:.1f} points)"
         ),
+        "tie": "the two are equal",
         "growth": (
             "**From {small} ({small_parameters:,} parameters) to {large} ({large_parameters:,}) the accuracy on "
             "{measure} changes by {points:+.1f} points, from {small_accuracy:.3f} to {large_accuracy:.3f}: "
@@ -50,25 +53,31 @@ SENTENCES = {
         "pair": "{first} against {second}, {verdict}",
         "no_pairs": "No MobileNet here has a plain CNN of its size beside it (within {percent:.0f} %).",
         "gap": (
-            "The MobileNet's lead is {largest:+.1f} points at about {at_largest:,} parameters and "
+            "MobileNet less CNN, that is {largest:+.1f} points at about {at_largest:,} parameters and "
             "{smallest:+.1f} points at about {at_smallest:,}."
         ),
         "catch_up": (
-            "**Catching up:** the smallest plain CNN that is as accurate as {best} ({best_parameters:,} "
-            "parameters) is {cnn}, with {cnn_parameters:,}: {ratio:.1f} times as many."
+            "**Catching up:** the smallest plain CNN that is at least as accurate as {best} ({best_parameters:,} "
+            "parameters, the best MobileNet) is {cnn}, with {cnn_parameters:,}, {ratio:.1f} times as many: {verdict}."
         ),
         "no_catch_up": (
             "**Catching up:** no plain CNN here, up to {largest:,} parameters, is as accurate as {best} "
             "({best_parameters:,} parameters)."
         ),
+        "no_families": "A comparison takes MobileNets and plain CNNs; here are only {names}.",
+        "ahead": "**Why:** the block and the head explain a lead at equal size.",
+        "behind": (
+            "**Why:** the block and the head promise the MobileNet a lead; after {epochs} epochs of recipe "
+            "{recipe} it shows none that the data decide, at the smallest size."
+        ),
         "why_block": (
-            "**Why:** a plain 3x3 convolution from {width} to {width} channels takes {plain:,} weights, a "
-            "separable one {separable:,}, {ratio:.1f} times fewer. So {net} affords {net_layers} convolutions "
-            "where {cnn}, of the same size, has {cnn_layers}."
+            "A plain 3x3 convolution from {width} to {width} channels takes {plain:,} weights, a separable one "
+            "{separable:,}, {ratio:.1f} times fewer. So {net} affords {net_layers} layers of 3x3 filters where "
+            "{cnn}, of the same size, has {cnn_layers}."
         ),
         "why_head": (
-            "The fully connected layers hold {net_share:.0f} % of the parameters of {net}, but {cnn_share:.0f} % "
-            "of those of {cnn}: what the head eats, the filters lack."
+            "The fully connected layers hold {net_share:.0f} % of the parameters of {net}, and {cnn_share:.0f} % "
+            "of those of {cnn}."
         ),
         "why_cost": (
             "The two differ in arithmetic as well ({net_cost:.1f} against {cnn_cost:.1f} million multiply-adds), "
@@ -96,14 +105,18 @@ def architecture(table: pd.DataFrame, language: str) -> Text:
 
 def _architecture(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
     summary, measure = summarize(table).sort_values("parameters"), final_measure(table)
+    if len(summary) == 1:
+        yield say["one_size"].format(name=summary.model.iloc[0])
+        return
     pair = compare(summary, summary.model.iloc[0], summary.model.iloc[-1], measure)
     slots = _slots(pair)
     yield say["size"].format(**slots)
     yield say["result"].format(**slots, verdict=_verdict(pair, say))
     original = ORIGINAL.set_index("model").PublicTest_accuracy
     both = [original.get(name) for name in (pair.first.model, pair.second.model)]
-    if all(value == value and value is not None for value in both):
-        yield say["original_pair"].format(small_accuracy=both[0], large_accuracy=both[1])
+    if pd.notna(both).all():
+        epochs = RECIPES["original"].epochs
+        yield say["original_pair"].format(small_accuracy=both[0], large_accuracy=both[1], epochs=epochs)
 
 
 def sweep(table: pd.DataFrame, language: str) -> Text:
@@ -112,7 +125,12 @@ def sweep(table: pd.DataFrame, language: str) -> Text:
 
 
 def _sweep(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
-    summary = summarize(table).sort_values("parameters")
+    for _, summary in summarize(table).groupby("family", sort=False):
+        yield from _growth(summary, say)
+
+
+def _growth(summary: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
+    """The growth within one family, from a summary in order of size."""
     names = list(summary.model)
     if len(names) == 1:
         yield say["one_size"].format(name=names[0])
@@ -134,16 +152,19 @@ def comparison(table: pd.DataFrame, language: str) -> Text:
 
 def _comparison(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
     summary = summarize(table)
+    if not {"mobilenet", "cnn"} <= set(summary.family):
+        yield say["no_families"].format(names=", ".join(summary.model))
+        return
     pairs = matched_pairs(summary)
     percent = 100 * (SAME_SIZE - 1)
-    if not pairs:
+    if pairs:
+        verdicts = [
+            say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say))
+            for pair in pairs
+        ]
+        yield say["pairs"].format(percent=percent, verdicts="; ".join(verdicts))
+    else:
         yield say["no_pairs"].format(percent=percent)
-        return
-    verdicts = [
-        say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say))
-        for pair in pairs
-    ]
-    yield say["pairs"].format(percent=percent, verdicts="; ".join(verdicts))
     if len(pairs) > 1:
         ordered = sorted(pairs, key=lambda pair: pair.points)
         yield say["gap"].format(
@@ -153,7 +174,8 @@ def _comparison(table: pd.DataFrame, say: dict[str, str]) -> Iterator[str]:
             at_smallest=ordered[0].first.parameters,
         )
     yield _caught_up(summary, say)
-    yield from _reasons(pairs[0], say)
+    if pairs:
+        yield " ".join(_reasons(pairs[0], say))
 
 
 def _caught_up(summary: pd.DataFrame, say: dict[str, str]) -> str:
@@ -162,17 +184,23 @@ def _caught_up(summary: pd.DataFrame, say: dict[str, str]) -> str:
     if cnn is None:
         return say["no_catch_up"].format(**slots, largest=summary[summary.family == "cnn"].parameters.max())
     return say["catch_up"].format(
-        **slots, cnn=cnn.model, cnn_parameters=cnn.parameters, ratio=cnn.parameters / best.parameters
+        **slots,
+        cnn=cnn.model,
+        cnn_parameters=cnn.parameters,
+        ratio=cnn.parameters / best.parameters,
+        verdict=_verdict(Comparison(cnn, best, "validation"), say),
     )
 
 
 def _reasons(pair: Comparison, say: dict[str, str]) -> Iterator[str]:
+    """What the structures of two models of equal size have to do with the difference between them."""
     net, cnn = anatomy(pair.first.model), anatomy(pair.second.model)
-    width = net.widest
-    plain, separable = 9 * width**2, 9 * width + width**2
+    plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
     names = {"net": pair.first.model, "cnn": pair.second.model}
+    ahead = pair.decided and pair.points > 0
+    yield say["ahead" if ahead else "behind"].format(epochs=pair.first.epochs, recipe=pair.first.recipe)
     yield say["why_block"].format(
-        **names, width=width, plain=plain, separable=separable, ratio=plain / separable,
+        **names, width=net.widest, plain=plain, separable=separable, ratio=plain / separable,
         net_layers=net.convolutions, cnn_layers=cnn.convolutions,
     )  # fmt: skip
     yield say["why_head"].format(**names, net_share=100 * net.head_share, cnn_share=100 * cnn.head_share)
@@ -193,5 +221,7 @@ def _slots(pair: Comparison) -> dict:
 
 
 def _verdict(pair: Comparison, say: dict[str, str]) -> str:
-    better = pair.first if pair.points >= 0 else pair.second
+    if pair.points == 0:
+        return say["tie"]
+    better = pair.first if pair.points > 0 else pair.second
     return say["better" if pair.decided else "undecided"].format(name=better.model, points=abs(pair.points))

@@ -23,6 +23,7 @@ from fer_utils.errors import FerError
 from fer_utils.files import whole
 from fer_utils.report.display import DEMO, METADATA, is_demo
 from fer_utils.report.figures import runs_table
+from fer_utils.training.recipe import RECIPES
 
 HERE = Path(__file__).parent
 TITLE = "Facial expressions with few parameters"
@@ -97,7 +98,7 @@ class _PandocExporter(Exporter):
         text, _ = exporter.from_notebook_node(nb)
         with TemporaryDirectory() as folder:
             for name, content in pictures.items():
-                (Path(folder) / name).writeb64decode(content)
+                (Path(folder) / name).write_bytes(content)
             document = self.convert(_front_matter(nb, demo) + text, Path(folder))
         return document, {**resources, "output_extension": self.file_extension, "outputs": {}}
 
@@ -114,7 +115,7 @@ def _front_matter(nb: NotebookNode, demo: bool) -> str:
     # JSON strings are YAML strings.
     return (
         "---\n"
-        + "".join(f"{key}: {json.dumps(value)}\n" for key, value in lines.items() if value)
+        + "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value)
         + "lang: en\n---\n\n"
     )
 
@@ -180,7 +181,8 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame) -> NotebookNode:
         cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
     for nb in notebooks:
         cells += [cell for cell in nb.cells if not _tags(cell) & {"question", "answer", "runs"}]
-    about = f"Every number above is computed from {len(table)} runs. {_data_line(table)}"
+    about = f"Every result of this study is computed from {len(table)} runs. {_data_line(table)}"
+    about += f" The original's values are quoted from its report; it trained {RECIPES['original'].epochs} epochs."
     cells += [new_markdown_cell(f"# Where the numbers come from\n\n{about}\n\n{runs_table(table).markdown()}")]
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {"title": TITLE, "subtitle": f"{SUBTITLE}. {_data_line(table)}", "date": _date(table)}
@@ -200,13 +202,14 @@ def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
 
 
 def _data_line(table: pd.DataFrame) -> str:
-    """The data and the recipe in a sentence."""
-    first = table.iloc[0]
-    faces = "the demo faces" if is_demo(table) else first.data
-    seeds = table.seed.nunique()
+    """The data, the recipe and the machine in a sentence."""
+    first, seeds = table.iloc[0], table.seed.nunique()
+    # A file's name may hold what Markdown reads as a mark.
+    faces = "the demo faces" if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
     return (
         f"Data: {faces} (fingerprint {first.fingerprint}). Recipe {first.recipe}, {first.epochs} epochs, "
-        f"{seeds} seed{'s' if seeds > 1 else ''}, {table.seconds.sum() / 60:.0f} minutes of training on {first.device}."
+        f"{seeds} seed{'s' if seeds > 1 else ''}, {table.seconds.sum() / 60:.0f} minutes of training in all on "
+        f"{', '.join(table.device.unique())}."
     )
 
 
@@ -221,7 +224,7 @@ def write_report(nb: NotebookNode, out: Path) -> list[Path]:
     html, _ = ReportHTMLExporter().from_notebook_node(nb)
     page = out.with_suffix(".html")
     with whole(out) as draft:
-        draft.writeb64decode(pdf)
+        draft.write_bytes(pdf)
     with whole(page) as draft:
         draft.write_text(html, encoding="utf-8")
     return [out, page]
@@ -236,4 +239,4 @@ def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
                 with whole(folder / f"{name}.{suffix}") as draft:
                     draft.write_text(re.sub(r"[ \t]+$", "", output.data[kind], flags=re.MULTILINE), encoding="utf-8")
             with whole(folder / f"{name}.png") as draft:
-                draft.writeb64decode(b64decode(output.data["image/png"]))
+                draft.write_bytes(b64decode(output.data["image/png"]))

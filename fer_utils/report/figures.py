@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 from fer_utils.models import zoo
 from fer_utils.report.analysis import ORIGINAL, final_measure, matched_pairs, measures, summarize
 from fer_utils.report.display import Figure, Table, is_demo
+from fer_utils.training.recipe import RECIPES
 
 FAMILIES = {"mobilenet": "MobileNet", "cnn": "plain CNN", "vgg": "VGG"}
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
@@ -27,42 +28,45 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def size_scatter(table: pd.DataFrame, name: str, measure: str = "validation") -> Figure:
+def size_scatter(table: pd.DataFrame, name: str) -> Figure:
     """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
     summary = summarize(table)
     original = (
-        summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset=f"{measure}_accuracy")
+        summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset="validation_accuracy")
     )
     with matplotlib.rc_context(STYLE):
         drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
         axes = drawing.subplots()
         for family, rows in summary.groupby("family", sort=False):
-            _points(axes, rows, str(family), measure)
+            _points(axes, rows, str(family))
         for family, rows in original.groupby("family", sort=False):
             label = f"{FAMILIES[str(family)]}, original report (FER2013)"
             axes.plot(
-                rows.parameters, rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
+                rows.parameters, rows["validation_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
                 markerfacecolor="white", label=label, zorder=2,
             )  # fmt: skip
         _size_axis(axes, summary.parameters)
-        axes.set_ylabel("accuracy on " + ("validation" if measure == "validation" else measure))
+        axes.set_ylabel("accuracy on validation")
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
-    data = summary.merge(original[["model", f"{measure}_accuracy"]], "left", on="model", suffixes=("", "_original"))
+    data = summary.merge(original[["model", "validation_accuracy"]], "left", on="model", suffixes=("", "_original"))
     seeds = _seeds(summary)
-    text = f"Accuracy on {measure} against trainable parameters. Bars: 95 % interval over the faces; {seeds}."
+    text = (
+        f"Accuracy on validation against trainable parameters. Bars: 95 % interval over the faces; {seeds}, "
+        f"{_epochs(summary)}, where the original trained {RECIPES['original'].epochs}."
+    )
     return Figure(name, text, drawing, data, is_demo(table))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, measure: str) -> None:
-    y = rows[f"{measure}_accuracy"]
-    bars = [y - rows[f"{measure}_low"], rows[f"{measure}_high"] - y]
+def _points(axes: Axes, rows: pd.DataFrame, family: str) -> None:
+    y = rows["validation_accuracy"]
+    bars = [y - rows["validation_low"], rows["validation_high"] - y]
     axes.errorbar(
         rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
         label=f"{FAMILIES[family]}, this study", zorder=3,
     )  # fmt: skip
     above = family != "cnn"  # the families are labelled on either side, since their sizes are nearly equal
     sizes = rows.model.str.partition("-")[2]  # the legend names the family
-    for size, x, low, high in zip(sizes, rows.parameters, rows[f"{measure}_low"], rows[f"{measure}_high"], strict=True):
+    for size, x, low, high in zip(sizes, rows.parameters, rows["validation_low"], rows["validation_high"], strict=True):
         axes.annotate(
             size, (x, high if above else low), xytext=(0, 3 if above else -3), textcoords="offset points",
             ha="center", va="bottom" if above else "top", fontsize=8, color=COLOURS[family],
@@ -91,6 +95,10 @@ def _seeds(summary: pd.DataFrame) -> str:
     if high == 1:
         return "one seed a model"
     return f"mean of {low} seeds a model" if low == high else f"mean of {low} to {high} seeds a model"
+
+
+def _epochs(summary: pd.DataFrame) -> str:
+    return f"{' or '.join(map(str, sorted(summary.epochs.unique())))} epochs"
 
 
 def learning_curves(table: pd.DataFrame, name: str) -> Figure:
@@ -131,12 +139,10 @@ def results_table(table: pd.DataFrame, name: str) -> Table:
         if f"{measure}_accuracy_without_leak" in summary:
             shown[f"{measure} without leak"] = summary[f"{measure}_accuracy_without_leak"]
     original = ORIGINAL.set_index("model")
-    best = original.validation_accuracy.fillna(original.PublicTest_accuracy)
-    shown["original"] = summary.model.map(best)
+    shown["original, validation"] = summary.model.map(original.validation_accuracy)
     text = (
         "Parameters, cost of one face, and accuracy with its 95 % interval. Without leak: without the test faces that "
-        "Training also holds, pixel for pixel. Original: what the original report gives for this model on FER2013, on "
-        "validation, or for the VGG on PublicTest."
+        f"Training also holds, pixel for pixel. Original: on FER2013, after {RECIPES['original'].epochs} epochs."
     )
     return Table(name, text, shown, is_demo(table))
 
@@ -175,6 +181,7 @@ def layer_table(table: pd.DataFrame, name: str) -> Table:
 
 def pairs_table(table: pd.DataFrame, name: str) -> Table:
     """MobileNets beside plain CNNs of the same size."""
+    columns = ["MobileNet", "plain CNN", "MobileNet accuracy", "CNN accuracy", "difference, points", "decided"]
     rows = [
         {
             "MobileNet": pair.first.model,
@@ -186,7 +193,12 @@ def pairs_table(table: pd.DataFrame, name: str) -> Table:
         }
         for pair in matched_pairs(summarize(table))
     ]
-    return Table(name, "MobileNets and plain CNNs matched by size, on validation.", pd.DataFrame(rows), is_demo(table))
+    return Table(
+        name,
+        "MobileNets and plain CNNs matched by size, on validation.",
+        pd.DataFrame(rows, columns=columns),
+        is_demo(table),
+    )
 
 
 def runs_table(table: pd.DataFrame, name: str = "runs") -> Table:

@@ -13,17 +13,17 @@ from typing import Any
 import nbformat
 import pandas as pd
 import papermill
+from filelock import FileLock
 from IPython.core.getipython import get_ipython
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from fer_utils.errors import FerError, InputError, unknown
+from fer_utils.files import PACKAGE, code_version
 from fer_utils.report.answers import sentences
 from fer_utils.training.study import listed, train_study, whole_numbers
 
-PACKAGE = Path(__file__).parents[1]
-# Beside the package in the project's folder, inside it where it was installed from a wheel.
-NOTEBOOKS = PACKAGE / "notebooks" if (PACKAGE / "notebooks").is_dir() else PACKAGE.parent / "notebooks"
+NOTEBOOKS = PACKAGE.parent / "notebooks"  # the package is used from the project's folder
 PARAMETERS: dict[str, tuple[type, ...]] = {
     "data": (str,),
     "models": (str,),
@@ -102,6 +102,12 @@ def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, 
     Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):  # two reports at once wait for each other
+        done = _run_missing(paths, parameters, table, folder)
+    return [nbformat.read(path, as_version=4) for path in done]
+
+
+def _run_missing(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[Path]:
     state = json.dumps(parameters, sort_keys=True) + table.to_csv() + code_version()
     done = [folder / f"{source.stem}_{_key(source, state)}.ipynb" for source in paths]
     missing = [(source, path) for source, path in zip(paths, done, strict=True) if not path.exists()]
@@ -109,7 +115,7 @@ def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, 
         log = str(folder / "kernels.log")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _send_stderr, (log,)) as pool:
             list(pool.map(execute, *zip(*missing, strict=True), [parameters] * len(missing)))
-    return [nbformat.read(path, as_version=4) for path in done]
+    return done
 
 
 def _send_stderr(path: str) -> None:
@@ -120,12 +126,6 @@ def _send_stderr(path: str) -> None:
 
 def _key(source: Path, state: str) -> str:
     return hashlib.sha256(source.read_bytes() + state.encode()).hexdigest()[:12]
-
-
-def code_version() -> str:
-    """A hash of the package's code, by which a notebook that older code ran is known."""
-    files = [file for file in sorted(PACKAGE.rglob("*")) if file.suffix in {".py", ".typ", ".css"}]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:

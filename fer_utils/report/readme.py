@@ -10,6 +10,7 @@ from fer_utils.errors import FerError
 from fer_utils.files import write_whole
 from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
 from fer_utils.report.display import Table
+from fer_utils.training.recipe import RECIPES
 
 BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
 
@@ -32,9 +33,9 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
             "million multiply-adds": summary.multiply_adds / 1e6,
             "validation": summary.validation_accuracy,
             measure: [f"**{accuracy:.4f}** ({low:.3f}–{high:.3f})" for accuracy, low, high in intervals],
-            "without leak": summary[f"{measure}_accuracy_without_leak"],
+            "without leak": summary.get(f"{measure}_accuracy_without_leak"),
             "original, validation": summary.model.map(original.validation_accuracy),
-            f"original, {measure}": summary.model.map(original[f"{measure}_accuracy"]),
+            "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
             "epochs": summary.epochs,
             "minutes": summary.seconds / 60,
         }
@@ -43,9 +44,10 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def _about(table: pd.DataFrame) -> str:
     recipes, devices = (", ".join(sorted(set(table[column]))) for column in ("recipe", "device"))
+    seeds = table.seed.nunique()
     return (
-        f"Recipe {recipes}, {table.seed.nunique()} seed a model; each run on one core of two in use ({devices}), "
-        "beside other work. In brackets the 95 % interval for the number of faces."
+        f"Recipe {recipes}, {seeds} seed{'s' if seeds > 1 else ''} a model, on {devices}. In brackets the 95 % "
+        f"interval for the number of faces. The original trained {RECIPES['original'].epochs} epochs."
     )
 
 
@@ -55,7 +57,7 @@ def main() -> None:
     text = readme.read_text(encoding="utf-8")
     if not BLOCK.search(text):
         raise FerError(f"{readme}: no place for the table, which lies between <!-- results --> and <!-- /results -->")
-    block = results_block([pd.read_csv(file) for file in files])
+    block = results_block([pd.read_csv(file) for file in sorted(files)])
     write_whole(readme, BLOCK.sub(lambda _: block, text))
 
 

@@ -30,7 +30,7 @@ def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> np.nd
 def assess(model: nn.Module, part: FaceSet, training: FaceSet, device: torch.device) -> dict[str, Any]:
     """What a model's answers on labelled faces are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    `accuracy_without_leak` leaves out the faces that `training` also holds, pixel for pixel; None if that is all.
+    `accuracy_without_leak` leaves out the faces that `training` also holds, pixel for pixel; NaN if that is all.
     """
     found = predictions(model, part, device)
     hits = found == part.labels
@@ -41,7 +41,7 @@ def assess(model: nn.Module, part: FaceSet, training: FaceSet, device: torch.dev
     rows = zip(CLASSES, precision, recall, n, strict=True)
     return {
         "accuracy": float(hits.mean()),
-        "accuracy_without_leak": float(hits[new].mean()) if new.any() else None,
+        "accuracy_without_leak": float(hits[new].mean()) if new.any() else float("nan"),
         "n": len(part),
         "per_class": {c: {"precision": float(p), "recall": float(r), "n": int(k)} for c, p, r, k in rows},
     }

@@ -33,7 +33,11 @@ def pick_device(name: str) -> torch.device:
 
 def precision(device: torch.device) -> AbstractContextManager:
     """bfloat16 for convolutions and products where the device computes it in hardware, else float32."""
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else bool(cpu_capabilities().get("avx512_bf16"))
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.type == "cuda"
+        else bool(cpu_capabilities().get("avx512_bf16"))
+    )
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 

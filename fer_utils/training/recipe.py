@@ -7,7 +7,7 @@ from typing import Any
 from fer_utils.data.augment import Augmentation
 from fer_utils.errors import InputError, unknown
 
-NO_CHANGE = Augmentation()
+FLIP_ONLY = Augmentation()
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     averaging: float = 0.0  # decay a step of a moving average of the weights; 0 keeps the weights themselves
-    augmentation: Augmentation = NO_CHANGE
+    augmentation: Augmentation = FLIP_ONLY
 
 
 RECIPES = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,8 @@ import torch
 from filelock import FileLock
 
 from fer_utils.data.faces import FaceSet, split
-from fer_utils.errors import InputError
-from fer_utils.files import whole, write_whole
+from fer_utils.errors import FerError, InputError
+from fer_utils.files import code_version, whole, write_whole
 from fer_utils.models import weights, zoo
 from fer_utils.training import evaluate, loop
 from fer_utils.training.recipe import Recipe, identity
@@ -66,7 +67,7 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     training, validation = split(faces)
     model = zoo.build(run.model, run.seed)
     resume = run.folder / "resume.pt"
-    state = start = torch.load(resume, map_location=device) if resume.exists() else None
+    state = start = _load_state(resume, device) if resume.exists() else None
     if start is not None:
         torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
     for state in loop.train(model, training, validation, run.recipe, run.seed, device, start):
@@ -76,6 +77,13 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
         report(state["history"][-1])
     assert state is not None, "a recipe has at least one epoch"
     _finish(run, faces, device, state)
+
+
+def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return torch.load(resume, map_location=device)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise FerError(f"{resume} is damaged ({error}): delete it, and the run begins again") from None
 
 
 def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any]) -> None:
@@ -102,6 +110,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "threads": state["threads"],
         "versions": {
             "fer_utils": version("fer_utils"),
+            "code": code_version(),
             "torch": torch.__version__,
             "python": platform.python_version(),
         },

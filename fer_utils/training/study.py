@@ -37,6 +37,7 @@ def train_study(
     one thread each, which does up to 1.6 times the work of one after the other on all cores; the longest start first.
     """
     chosen = named_recipe(recipe, epochs)
+    models, seeds = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
     for model in models:
         zoo.check_model(model)
     if not models or not seeds or min(seeds) < 0:
@@ -86,6 +87,8 @@ def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -
                     waiting.insert(0, (run, attempt + 1))
                 elif process.returncode:
                     failed.append(f"{run.model} seed {run.seed}: {_last_line(run)}")
+                else:
+                    tqdm.write(f"{run.model}, seed {run.seed}: {_last_line(run)}")
     finally:
         for process in active:
             process.terminate()
@@ -101,7 +104,7 @@ def _start(run: Run, data: str, device: str) -> subprocess.Popen:
     with _log(run).open("a", encoding="utf-8") as log:
         return subprocess.Popen(
             [*command, "--runs", str(run.runs_dir)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -116,9 +119,13 @@ def _epochs_done(run: Run) -> int:
     if run.finished:
         return run.recipe.epochs
     log = _log(run)
-    return min(log.read_text(encoding="utf-8").count("\nepoch"), run.recipe.epochs) if log.exists() else 0
+    return (
+        min(log.read_text(encoding="utf-8", errors="replace").count("\nepoch"), run.recipe.epochs)
+        if log.exists()
+        else 0
+    )
 
 
 def _last_line(run: Run) -> str:
-    lines = _log(run).read_text(encoding="utf-8").strip().splitlines()
+    lines = _log(run).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else f"no message; see {_log(run)}"

@@ -3,7 +3,7 @@ import torch
 
 from fer_utils.data.augment import Augmentation, augment, batches, to_input
 
-STRONG = Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25, erase_px=12)
+STRONG = Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25)
 
 
 def generator(seed: int = 0) -> torch.Generator:

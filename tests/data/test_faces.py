@@ -72,3 +72,8 @@ def test_without_training_faces_there_is_nothing_to_split(faces: FaceSet) -> Non
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"uint8 \(N, 48, 48\), not float64 \(2, 48, 48\)"):
         FaceSet(np.zeros((2, 48, 48)), np.zeros(2, np.int64), np.array(["Training"] * 2))
+
+
+def test_too_few_faces_for_a_validation_part_are_refused(faces: FaceSet) -> None:
+    with pytest.raises(FerError, match="20 Training faces are too few"):
+        split(faces.part("Training")[np.arange(20)])

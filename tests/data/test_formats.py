@@ -169,3 +169,17 @@ def test_what_is_no_data_set_is_refused(content: bytes, message: str, tmp_path: 
 def test_a_folder_without_class_folders_names_what_it_holds(csv_file: Path) -> None:
     with pytest.raises(InputError, match=r"it holds fer2013\.csv: name one of them"):
         read(csv_file.parent)
+
+
+def test_an_image_of_16_bits_is_refused_and_not_clipped(tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    Image.fromarray(np.full((48, 48), 40_000, np.uint16)).save(tmp_path / "happy" / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: I;16 pixels, expected 8 bits a channel"):
+        read(tmp_path)
+
+
+def test_blanks_quotes_crlf_and_a_byte_order_mark_do_no_harm(faces: FaceSet, tmp_path: Path) -> None:
+    rows = [f'" {y}"," {pixels(x)} ",{u}' for y, x, u in zip(faces.labels, faces.images, faces.usage, strict=True)]
+    path = tmp_path / "odd.csv"
+    path.write_bytes("\r\n".join(["\ufeffemotion,pixels,Usage", *rows, ""]).encode())
+    assert read(path).fingerprint == faces.fingerprint

@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 
@@ -70,3 +71,11 @@ def test_a_new_image_in_a_folder_is_seen(tmp_path: Path, faces: FaceSet) -> None
 def test_a_path_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"no file or folder nowhere\.csv: give a csv"):
         load("nowhere.csv")
+
+
+def test_a_file_that_was_cut_off_is_refused_and_not_cached(csv_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "faces.gz"
+    path.write_bytes(gzip.compress(csv_file.read_bytes())[:-5000])
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"faces\.gz: cannot be read to its end .* is it complete"):
+            load(path)

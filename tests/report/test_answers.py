@@ -27,11 +27,13 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     nets = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
     first = answers.comparison(table_of({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65}), "en").text
     assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
-    assert "The MobileNet's lead is +12.0 points at about 45,959 parameters and +6.0 points at about 111,751" in first
-    assert "is cnn-852k, with 851,911: 7.6 times as many" in first
+    assert "that is +12.0 points at about 45,959 parameters and +6.0 points at about 111,751" in first
+    assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
+    assert "the block and the head explain a lead" in first
     second = answers.comparison(table_of({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63}), "en").text
     assert "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better" in second
-    assert "is cnn-48k, with 47,511: 0.4 times as many" in second
+    assert "is cnn-48k, with 47,511, 0.4 times as many: cnn-48k is 6.0 points better" in second
+    assert "it shows none that the data decide" in second
 
 
 def test_nobody_catches_up() -> None:
@@ -58,7 +60,26 @@ def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[n
 
 def test_one_model_alone_says_so() -> None:
     assert "one size alone" in answers.sweep(table_of({"cnn-48k": 0.5}), "en").text
-    assert "has a plain CNN of its size" in answers.comparison(table_of({"mobilenet-46k": 0.5}), "en").text
+    assert "here are only mobilenet-46k" in answers.comparison(table_of({"mobilenet-46k": 0.5}), "en").text
+    assert "one size alone" in answers.architecture(table_of({"mobilenet-46k": 0.5}), "en").text
+
+
+def test_equals_are_called_equal() -> None:
+    text = answers.sweep(table_of({"cnn-48k": 0.5, "cnn-103k": 0.5}), "en").text
+    assert "changes by +0.0 points" in text
+    assert "the two are equal" in text
+
+
+def test_families_are_told_apart() -> None:
+    nets: dict[str, float | list[float]] = {
+        "cnn-48k": 0.5,
+        "cnn-103k": 0.6,
+        "mobilenet-46k": 0.6,
+        "mobilenet-112k": 0.7,
+    }
+    text = answers.sweep(table_of(nets), "en").text
+    assert "From cnn-48k (47,511 parameters) to cnn-103k" in text
+    assert "From mobilenet-46k (45,959 parameters) to mobilenet-112k" in text
 
 
 def test_every_language_has_every_sentence_with_the_same_slots() -> None:
