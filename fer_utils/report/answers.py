@@ -53,8 +53,8 @@ SENTENCES = {
         "pair": "{first} against {second}, {verdict}",
         "no_pairs": "No MobileNet here has a plain CNN of its size beside it (within {percent:.0f} %).",
         "gap": (
-            "MobileNet less CNN, that is {largest:+.1f} points at about {at_largest:,} parameters and "
-            "{smallest:+.1f} points at about {at_smallest:,}."
+            "MobileNet minus CNN, the difference is greatest at about {at_largest:,} parameters ({largest:+.1f} "
+            "points) and least at about {at_smallest:,} ({smallest:+.1f} points)."
         ),
         "catch_up": (
             "**Catching up:** the smallest plain CNN that is at least as accurate as {best} ({best_parameters:,} "

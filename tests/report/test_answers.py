@@ -27,7 +27,7 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     nets = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
     first = answers.comparison(table_of({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65}), "en").text
     assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
-    assert "that is +12.0 points at about 45,959 parameters and +6.0 points at about 111,751" in first
+    assert "greatest at about 45,959 parameters (+12.0 points) and least at about 111,751 (+6.0 points)" in first
     assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
     assert "the block and the head explain a lead" in first
     second = answers.comparison(table_of({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63}), "en").text
