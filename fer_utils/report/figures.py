@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def size_scatter(table: pd.DataFrame, name: str) -> Figure:
         drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
         axes = drawing.subplots()
         for family, rows in summary.groupby("family", sort=False):
-            _points(axes, rows, str(family))
+            _points(axes, rows, str(family), summary.parameters)
         for family, rows in original.groupby("family", sort=False):
             label = f"{FAMILIES[str(family)]}, original report (FER2013)"
             axes.plot(
@@ -57,19 +58,20 @@ def size_scatter(table: pd.DataFrame, name: str) -> Figure:
     return Figure(name, text, drawing, data, is_demo(table))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str) -> None:
+def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series) -> None:
     y = rows["validation_accuracy"]
     bars = [y - rows["validation_low"], rows["validation_high"] - y]
     axes.errorbar(
         rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
         label=f"{FAMILIES[family]}, this study", zorder=3,
     )  # fmt: skip
-    above = family != "cnn"  # the families are labelled on either side, since their sizes are nearly equal
-    sizes = rows.model.str.partition("-")[2]  # the legend names the family
-    for size, x, low, high in zip(sizes, rows.parameters, rows["validation_low"], rows["validation_high"], strict=True):
+    for model, x, accuracy in rows[["model", "parameters", "validation_accuracy"]].itertuples(index=False):
+        # The legend names the family; the size stands on the side away from the nearest other model.
+        near = others[others != x].iloc[(np.log(others[others != x] / x)).abs().argsort()[:1]]
+        left = len(near) and near.iloc[0] > x
         axes.annotate(
-            size, (x, high if above else low), xytext=(0, 3 if above else -3), textcoords="offset points",
-            ha="center", va="bottom" if above else "top", fontsize=8, color=COLOURS[family],
+            model.partition("-")[2], (x, accuracy), xytext=(-5 if left else 5, 0), textcoords="offset points",
+            ha="right" if left else "left", va="center", fontsize=8, color=COLOURS[family],
         )  # fmt: skip
 
 

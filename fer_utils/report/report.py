@@ -1,11 +1,19 @@
 """The report from end to end: train what is missing, run the notebooks, typeset."""
 
+import ast
 from pathlib import Path
+
+import papermill
 
 from fer_utils.errors import InputError
 from fer_utils.files import write_whole
-from fer_utils.report import export, notebooks
-from fer_utils.training.study import train_study, whole_numbers
+from fer_utils.report import execute, export, notebooks
+from fer_utils.training.study import listed, train_study, whole_numbers
+
+
+def models_of(notebook: Path) -> list[str]:
+    """The models that a notebook trains unless it is told otherwise."""
+    return listed(ast.literal_eval(papermill.inspect_notebook(str(notebook))["models"]["default"]))
 
 
 def make_report(
@@ -36,11 +44,11 @@ def make_report(
         "language": language,
     }
     notebooks.check_parameters(parameters)
-    sources = notebooks.sources()
+    sources = execute.sources()
     # All runs of all notebooks at once, so that they go side by side; the notebooks find them finished.
-    models = list(dict.fromkeys(model for source in sources for model in notebooks.models_of(source)))
+    models = list(dict.fromkeys(model for source in sources for model in models_of(source)))
     table = train_study(data, models, whole_numbers(seeds), recipe, epochs, device, runs_dir)
-    executed = notebooks.run_all(sources, parameters, table, runs_dir / "notebooks")
+    executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
     written = export.write_report(export.merge(executed, table), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)

@@ -10,7 +10,7 @@ import pytest
 from nbconvert.exporters import get_export_names
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from fer_utils.report import notebooks
+from fer_utils.report import execute
 from fer_utils.report.export import ReportHTMLExporter, TypstPDFExporter, UnfinishedNotebookError
 from tests.report.test_notebooks import FIXTURES
 
@@ -19,7 +19,7 @@ from tests.report.test_notebooks import FIXTURES
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A notebook with a table of pandas, a picture, a text, and litter, after it has run."""
     path = tmp_path_factory.mktemp("notebook") / "shows.ipynb"
-    notebooks.execute(FIXTURES / "shows.ipynb", path, {})
+    execute.execute(FIXTURES / "shows.ipynb", path, {})
     return path
 
 

@@ -9,8 +9,9 @@ from papermill.exceptions import PapermillExecutionError
 from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import MODELS
-from fer_utils.report import notebooks
+from fer_utils.report import execute, notebooks
 from fer_utils.report.export import TypstPDFExporter, UnfinishedNotebookError
+from fer_utils.report.report import models_of
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests" / "notebooks"
@@ -43,7 +44,7 @@ def test_wrong_parameters_are_refused(wrong: dict, message: str) -> None:
 
 def test_a_failing_notebook_is_kept_for_reading_and_never_typeset(tmp_path: Path) -> None:
     with pytest.raises(FerError, match=r"fails\.ipynb, cell 3: ValueError: on purpose\. See .*out\.failed\.ipynb"):
-        notebooks.execute(FIXTURES / "fails.ipynb", tmp_path / "out.ipynb", {})
+        execute.execute(FIXTURES / "fails.ipynb", tmp_path / "out.ipynb", {})
     assert [path.name for path in tmp_path.iterdir()] == ["out.failed.ipynb"]
     failed = nbformat.read(tmp_path / "out.failed.ipynb", as_version=4)
     with pytest.raises(UnfinishedNotebookError, match="ValueError: on purpose"):
@@ -68,7 +69,7 @@ def test_an_unknown_name_that_papermill_injects_is_refused_before_anything_runs(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("path", notebooks.sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execute.sources(), ids=lambda path: path.stem)
 def test_the_projects_notebooks_are_thin_and_clean(path: Path) -> None:
     nb = nbformat.read(path, as_version=4)
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
@@ -80,7 +81,7 @@ def test_the_projects_notebooks_are_thin_and_clean(path: Path) -> None:
     assert not any(word.strip(".,:?").isdigit() for word in prose.replace("questions 2 and 3", "").split())
 
 
-@pytest.mark.parametrize("path", notebooks.sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", execute.sources(), ids=lambda path: path.stem)
 def test_every_parameter_of_a_notebook_has_type_and_help(path: Path) -> None:
     found = papermill.inspect_notebook(str(path))
     assert list(found) == list(notebooks.PARAMETERS)
@@ -89,8 +90,8 @@ def test_every_parameter_of_a_notebook_has_type_and_help(path: Path) -> None:
         assert parameter["help"]
     defaults = {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
     notebooks.check_parameters(defaults)
-    assert set(notebooks.models_of(path)) <= set(MODELS)
+    assert set(models_of(path)) <= set(MODELS)
 
 
 def test_the_notebooks_between_them_use_the_whole_zoo() -> None:
-    assert {model for path in notebooks.sources() for model in notebooks.models_of(path)} == set(MODELS)
+    assert {model for path in execute.sources() for model in models_of(path)} == set(MODELS)

@@ -1,0 +1,77 @@
+"""Notebooks as programs: run them with papermill, and keep what has run."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import papermill
+from filelock import FileLock
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from fer_utils.errors import FerError
+from fer_utils.files import PACKAGE, code_version
+
+NOTEBOOKS = PACKAGE.parent / "notebooks"  # the package is used from the project's folder
+
+
+def sources() -> list[Path]:
+    """The project's notebooks, in the order of their questions."""
+    found = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not found:
+        raise FerError(f"no notebooks in {NOTEBOOKS}: is the project complete?")
+    return found
+
+
+def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[NotebookNode]:
+    """Run notebooks, two at a time, and return them with their outputs, in the order given.
+
+    What has run is kept in `folder`, and taken from there while notebook, parameters, results and code are the same.
+    Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):  # two reports at once wait for each other
+        done = _run_missing(paths, parameters, table, folder)
+    return [nbformat.read(path, as_version=4) for path in done]
+
+
+def _run_missing(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[Path]:
+    state = json.dumps(parameters, sort_keys=True) + table.to_csv() + code_version()
+    done = [folder / f"{source.stem}_{_key(source, state)}.ipynb" for source in paths]
+    missing = [(source, path) for source, path in zip(paths, done, strict=True) if not path.exists()]
+    if missing:
+        log = str(folder / "kernels.log")
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _send_stderr, (log,)) as pool:
+            list(pool.map(execute, *zip(*missing, strict=True), [parameters] * len(missing)))
+    return done
+
+
+def _send_stderr(path: str) -> None:
+    """Send what this process and its kernels say of themselves to a file; errors come back as exceptions."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 2)
+
+
+def _key(source: Path, state: str) -> str:
+    return hashlib.sha256(source.read_bytes() + state.encode()).hexdigest()[:12]
+
+
+def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
+    """Run one notebook; `path` appears only when every cell has run. Raises `FerError` if one fails."""
+    unfinished, failed = path.with_suffix(".partial.ipynb"), path.with_suffix(".failed.ipynb")
+    try:
+        papermill.execute_notebook(
+            source, unfinished, parameters, progress_bar=False, kernel_name="python3", start_timeout=180
+        )
+    except PapermillExecutionError as error:
+        unfinished.replace(failed)
+        raise FerError(
+            f"{source.name}, cell {error.cell_index + 1}: {error.ename}: {error.evalue}. See {failed}"
+        ) from None
+    unfinished.replace(path)
