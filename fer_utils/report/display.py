@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
@@ -54,7 +55,8 @@ class Figure:
 
     def _draw(self, format: str, **options: Any) -> bytes:
         file = io.BytesIO()
-        self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
+        with matplotlib.rc_context({"svg.hashsalt": METADATA}):  # the same bytes each time
+            self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
         return file.getvalue()
 
 

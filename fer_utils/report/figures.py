@@ -25,7 +25,6 @@ STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "legend.frameon": True,
-    "svg.hashsalt": "fer_utils",  # the same bytes each time
 }
 
 
@@ -43,7 +42,7 @@ def size_scatter(table: pd.DataFrame, name: str) -> Figure:
         for family, rows in original.groupby("family", sort=False):
             label = f"{FAMILIES[str(family)]}, original report (FER2013)"
             axes.plot(
-                rows.parameters, rows["validation_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
+                rows.parameters, rows.validation_accuracy, MARKERS[str(family)], color=COLOURS[str(family)],
                 markerfacecolor="white", label=label, zorder=2,
             )  # fmt: skip
         _size_axis(axes, summary.parameters)
@@ -59,8 +58,8 @@ def size_scatter(table: pd.DataFrame, name: str) -> Figure:
 
 
 def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series) -> None:
-    y = rows["validation_accuracy"]
-    bars = [y - rows["validation_low"], rows["validation_high"] - y]
+    y = rows.validation_accuracy
+    bars = [y - rows.validation_low, rows.validation_high - y]
     axes.errorbar(
         rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
         label=f"{FAMILIES[family]}, this study", zorder=3,
