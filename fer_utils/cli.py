@@ -20,6 +20,9 @@ RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick or fu
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+Teacher = Annotated[
+    str, typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -83,19 +86,21 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
+    teacher: Teacher = "",
 ) -> None:
     """Train one model; go on where it was interrupted, do nothing where it is finished."""
     from tqdm import tqdm
 
     from fer_utils.data.load import load
     from fer_utils.models.zoo import check_model
-    from fer_utils.training.loop import pick_device
+    from fer_utils.training.devices import pick_device
     from fer_utils.training.recipe import recipe as named_recipe
     from fer_utils.training.runs import Run, results, train_run
+    from fer_utils.training.study import listed
 
     chosen, on = named_recipe(recipe, epochs), pick_device(device)
     faces = load(data)
-    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs)
+    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(teacher)))
     person = sys.stderr.isatty()
     bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
 
@@ -125,6 +130,7 @@ def study(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")
     ] = None,
+    teacher: Teacher = "",
     out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
 ) -> None:
     """Train every model with every seed, but nothing twice, and write the results table."""
@@ -133,7 +139,7 @@ def study(
     from fer_utils.training.study import listed, train_study, whole_numbers
 
     names = listed(models) or list(MODELS)
-    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers)
+    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, listed(teacher))
     write_whole(out, table.to_csv(index=False))
     accuracies = [name for name in table if str(name).endswith("accuracy")]
     _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
@@ -152,8 +158,8 @@ def evaluate(
 
     from fer_utils.data.load import load
     from fer_utils.models.weights import open_model
+    from fer_utils.training.devices import pick_device
     from fer_utils.training.evaluate import assess, labelled_part
-    from fer_utils.training.loop import pick_device
 
     name, net = open_model(model)
     faces = load(data)

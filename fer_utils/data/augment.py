@@ -11,9 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each face of a batch is changed at random; amounts are drawn evenly from -value..value.
+    """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
-    A flip mirrors half of the faces.
+    `flip` mirrors half of the faces.
     """
 
     flip: bool = True
@@ -23,40 +23,55 @@ class Augmentation:
     contrast: float = 0.0
 
 
+@dataclass(frozen=True)
+class View:
+    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`."""
+
+    matrices: Tensor
+    tones: Tensor
+
+
 def to_input(images: Tensor) -> Tensor:
     """What a model takes: uint8 `(N, 48, 48)` -> float32 `(N, 1, 48, 48)`, about -2..2, in channels-last order."""
     scaled = images.unsqueeze(1).float().sub_(127.5).div_(64)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def batches(
-    images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order: inputs `(size, 1, 48, 48)` and labels `(size,)`.
-
-    A last batch that is not full is left out.
-    """
-    order = torch.randperm(len(images), generator=generator, device=images.device)
-    size = min(size, len(images))
-    for rows in order.split(size)[: len(images) // size]:
-        yield augment(to_input(images[rows]), augmentation, generator), labels[rows]
-
-
-def augment(inputs: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Change each face of a batch `(N, 1, H, W)` at random; the border is stretched where the picture ends."""
+def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> View:
+    """Draw how each of the images `(N, 48, 48)` is changed, but for the flip."""
 
     def even(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=inputs.device) * 2 - 1
+        return torch.rand(shape, generator=generator, device=images.device) * 2 - 1
 
-    n, _, height, width = inputs.shape
+    n, side = len(images), images.shape[-1]
     angle = even(n) * math.radians(augmentation.rotation_degrees)
     scale = 1 + even(n) * augmentation.zoom
-    mirror = even(n).sign() if augmentation.flip else torch.ones(n, device=inputs.device)
-    shift = even(2, n) * augmentation.shift_px * 2 / width
+    shift = even(2, n) * augmentation.shift_px * 2 / side
     cosine, sine = angle.cos() * scale, angle.sin() * scale
-    rows = [cosine * mirror, -sine, shift[0], sine * mirror, cosine, shift[1]]
-    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), [n, 1, height, width], align_corners=False)
-    outputs = F.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
-    if augmentation.contrast:
-        outputs = outputs * (1 + even(n, 1, 1, 1) * augmentation.contrast) + even(n, 1, 1, 1) * augmentation.contrast
-    return outputs.contiguous(memory_format=torch.channels_last)
+    rows = [cosine, -sine, shift[0], sine, cosine, shift[1]]
+    tones = torch.stack([1 + even(n) * augmentation.contrast, even(n) * augmentation.contrast], 1)
+    return View(torch.stack(rows, 1).view(n, 2, 3), tones)
+
+
+def flipped(view: View, generator: torch.Generator) -> View:
+    """The same view with about half of the faces mirrored."""
+    coin = torch.rand(len(view.matrices), generator=generator, device=view.matrices.device) < 0.5
+    mirror = torch.where(coin, -1.0, 1.0)[:, None] * view.matrices[:, :, 0]
+    return View(torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2), view.tones)
+
+
+def look(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
+    """The faces of these rows as the view shows them, as inputs `(len(rows), 1, side_px, side_px)`.
+
+    The border is stretched where the picture ends.
+    """
+    grid = F.affine_grid(view.matrices[rows], [len(rows), 1, side_px, side_px], align_corners=False)
+    outputs = F.grid_sample(to_input(images[rows]), grid, padding_mode="border", align_corners=False)
+    gain, offset = view.tones[rows].T[..., None, None, None]
+    return torch.addcmul(offset, outputs, gain).contiguous(memory_format=torch.channels_last)
+
+
+def shuffled(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """One epoch in random order: batches of `size` of the rows 0..n-1. A last batch that is not full is left out."""
+    size = min(size, n)
+    yield from torch.randperm(n, generator=generator, device=generator.device).split(size)[: n // size]

@@ -37,14 +37,16 @@ def _serialize(model: nn.Module, name: str) -> bytes:
 
 def open_model(name: str) -> tuple[str, nn.Sequential]:
     """The name and the model for a model of the zoo, with the weights that ship, or for a file of weights."""
-    if name in MODELS and not Path(name).exists():
-        shipped = SHIPPED / f"{name}.safetensors"
-        if not shipped.exists():
-            raise InputError(f"no trained {name} ships with this version; `fer train {name}` makes one")
-        return load_weights(shipped)
-    if not Path(name).exists():
+    return load_weights(Path(name) if Path(name).is_file() else shipped(name))
+
+
+def shipped(name: str) -> Path:
+    """The file of a model's trained weights that ships with the package."""
+    if name not in MODELS:
         raise unknown("model or file of weights", name, MODELS)
-    return load_weights(Path(name))
+    if not (SHIPPED / f"{name}.safetensors").exists():
+        raise InputError(f"no trained {name} ships with this version; `fer train {name}` makes one")
+    return SHIPPED / f"{name}.safetensors"
 
 
 def load_weights(path: Path) -> tuple[str, nn.Sequential]:

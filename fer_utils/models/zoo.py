@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import pandas as pd
 import torch
@@ -12,6 +13,7 @@ from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import unknown
 from fer_utils.models.cnn import cnn
 from fer_utils.models.mobilenet import mobilenet
+from fer_utils.models.resnet import resnet
 from fer_utils.models.vgg import vgg
 
 # The original report gives the structures of mobilenet-46k and the VGG. Of the others it gives the parameters alone;
@@ -27,6 +29,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
+    "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
 }
 
 
@@ -59,11 +62,32 @@ def keras_parameters(model: nn.Module) -> int:
     return parameters(model) + sum(b.numel() for b in model.buffers() if b.is_floating_point())
 
 
+def takes_any_size(model: nn.Sequential) -> bool:
+    """Whether a model reads faces of other sizes too, since it averages over the whole map before its head."""
+    return any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in model)
+
+
 def multiply_adds(model: nn.Module) -> int:
     """Multiply-adds to read one face."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.eval()(torch.zeros(1, 1, SIDE_PX, SIDE_PX))
     return counter.get_total_flops() // 2
+
+
+def dense_share(model: nn.Module) -> float:
+    """The share of the multiply-adds that dense convolutions larger than 1x1 do."""
+    work: dict[bool, int] = {True: 0, False: 0}
+
+    def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
+        weight = cast(torch.Tensor, layer.weight)
+        dense = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.kernel_size != (1, 1)
+        work[dense] += weight.numel() * output[0, 0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    multiply_adds(model)
+    for hook in hooks:
+        hook.remove()
+    return work[True] / sum(work.values())
 
 
 def layers(name: str) -> pd.DataFrame:

@@ -2,8 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,60 +12,39 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_utils.data.augment import batches
+from fer_utils.data.augment import View, draw_view, flipped, look, shuffled
 from fer_utils.data.faces import FaceSet
-from fer_utils.errors import FerError, unknown
+from fer_utils.errors import FerError
+from fer_utils.models import zoo
+from fer_utils.training.devices import autocast, precision
+from fer_utils.training.distill import distillation_loss, view_of
 from fer_utils.training.evaluate import logits
 from fer_utils.training.recipe import Recipe
 
-DEVICES = ("auto", "cpu", "cuda")
-
-
-def pick_device(name: str) -> torch.device:
-    """The device for `auto` (a GPU where there is one), `cpu` or `cuda`."""
-    if name not in DEVICES:
-        raise unknown("device", name, DEVICES)
-    if name == "cuda" and not torch.cuda.is_available():
-        raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def precision(device: torch.device) -> AbstractContextManager:
-    """bfloat16 for convolutions and products where the device computes it in hardware, else float32."""
-    fast = (
-        torch.cuda.is_bf16_supported(including_emulation=False)
-        if device.type == "cuda"
-        else bool(cpu_capabilities().get("avx512_bf16"))
-    )
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
-
-
-def cpu_capabilities() -> Mapping[str, Any]:
-    """What PyTorch knows of this CPU; nothing in releases that do not tell."""
-    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-
 
 def train(
-    model: nn.Module,
+    model: nn.Sequential,
     training: FaceSet,
     validation: FaceSet,
     recipe: Recipe,
     seed: int,
     device: torch.device,
     state: dict[str, Any] | None = None,
+    teaching: Tensor | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Train `model` and yield after every epoch the state that `train` takes to go on from there.
 
     A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe
     would keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its
-    number, so that going on from a state gives what not stopping would have given. Raises `FerError` on a loss that is
-    not finite.
+    number, so that going on from a state gives what not stopping would have given. With `teaching`, the teachers'
+    logits `(views, N, 7)` that `distill.teach` gives, they take the place of the labels. Raises `FerError` on a loss
+    that is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = _averaged(model, recipe)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
-    held_out = torch.from_numpy(validation.images).to(device)
-    answers = torch.from_numpy(validation.labels).to(device)
+    held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
+    cast = precision(model, device)
     steps = max(len(images) // recipe.batch_size, 1)
     optimizer = _optimizer(model, recipe)
     schedule = _schedule(optimizer, recipe, steps)
@@ -87,12 +65,16 @@ def train(
             torch.manual_seed(epoch_seed)  # for dropout
             model.train()
             losses = torch.zeros(steps, device=device)
-            for step, (inputs, targets) in enumerate(
-                batches(images, labels, recipe.batch_size, recipe.augmentation, generator)
-            ):
-                with precision(device):
-                    outputs = model(inputs)
-                loss = F.cross_entropy(outputs.float(), targets, label_smoothing=recipe.label_smoothing)
+            view, taught = _view(images, recipe, epoch, generator, teaching)
+            side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
+            for step, rows in enumerate(shuffled(len(images), recipe.batch_size, generator)):
+                inputs = look(images, view, rows, side_px)
+                with autocast(cast, device):
+                    outputs = model(inputs).float()
+                if taught is None:
+                    loss = F.cross_entropy(outputs, labels[rows], label_smoothing=recipe.label_smoothing)
+                else:
+                    loss = distillation_loss(outputs, taught[rows], recipe.temperature)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -106,7 +88,7 @@ def train(
 
         model.eval()
         average.eval()
-        with precision(device):
+        with autocast(cast, device):
             found = logits(average, held_out)
         accuracy = float((found.argmax(1) == answers).float().mean())
         history.append(
@@ -131,6 +113,18 @@ def train(
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
         }
+
+
+def _view(
+    images: Tensor, recipe: Recipe, epoch: int, generator: torch.Generator, teaching: Tensor | None
+) -> tuple[View, Tensor | None]:
+    """How an epoch shows the faces, and what the teachers answered to that: they saw it before the flip."""
+    if teaching is None:
+        view, taught = draw_view(images, recipe.augmentation, generator), None
+    else:
+        number = (epoch - 1) % len(teaching)
+        view, taught = view_of(images, recipe.augmentation, number), teaching[number].to(images.device).float()
+    return (flipped(view, generator) if recipe.augmentation.flip else view), taught
 
 
 def _averaged(model: nn.Module, recipe: Recipe) -> nn.Module:

@@ -25,6 +25,13 @@ class Recipe:
     label_smoothing: float = 0.0
     averaging: float = 0.0  # decay a step of a moving average of the weights; 0 keeps the weights themselves
     augmentation: Augmentation = FLIP_ONLY
+    sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
+    views: int = 16  # cuts of each face that teachers answer to, shown in turn
+    temperature: float = 2.0  # by which teachers' and student's logits are divided
+
+    def side_px(self, epoch: int) -> int:
+        """The size of the training faces in an epoch, counted from 1."""
+        return self.sides_px[(epoch - 1) * len(self.sides_px) // self.epochs]
 
 
 RECIPES = {
@@ -63,10 +70,11 @@ RECIPES = {
             learning_rate=4e-3,
             schedule="one-cycle",
             keep="last",
-            weight_decay=0.02,
+            weight_decay=0.05,
             label_smoothing=0.1,
             averaging=0.998,
             augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
+            sides_px=(32, 40, 48),
         ),
     )
 }

@@ -20,7 +20,8 @@ from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import code_version, whole, write_whole
 from fer_utils.models import weights, zoo
-from fer_utils.training import evaluate, loop
+from fer_utils.training import distill, evaluate, loop
+from fer_utils.training.devices import device_name, precision
 from fer_utils.training.recipe import Recipe, identity
 
 
@@ -37,13 +38,17 @@ class Run:
     seed: int
     fingerprint: str
     runs_dir: Path
+    teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
 
     @property
     def folder(self) -> Path:
         """Where the run lies: a name for people, with a hash of all that decides the weights."""
         decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
+        if self.teachers:
+            decides.append(sorted(map(distill.digest, self.teachers)))
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-        return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}_seed-{self.seed}_{key}"
+        taught = "-taught" if self.teachers else ""
+        return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}{taught}_seed-{self.seed}_{key}"
 
     @property
     def finished(self) -> bool:
@@ -70,7 +75,10 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     state = start = _load_state(resume, device) if resume.exists() else None
     if start is not None:
         torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
-    for state in loop.train(model, training, validation, run.recipe, run.seed, device, start):
+    teaching = None
+    if run.teachers:
+        teaching = distill.teach(run.teachers, training, run.recipe, device, run.runs_dir / "teaching")
+    for state in loop.train(model, training, validation, run.recipe, run.seed, device, start, teaching):
         state["threads"] = torch.get_num_threads()
         with whole(resume) as draft:
             torch.save(state, draft)
@@ -101,6 +109,8 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "multiply_adds": zoo.multiply_adds(stored),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
+        "teachers": [weights.load_weights(distill.weights_file(teacher))[0] for teacher in run.teachers],
+        "precision": precision(stored, device),
         "data": faces.name,
         "fingerprint": faces.fingerprint,
         "metrics": evaluate.scores(stored, faces, device),
@@ -120,15 +130,6 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
     (run.folder / "resume.pt").unlink(missing_ok=True)
 
 
-def device_name(device: torch.device) -> str:
-    """The device in words: the GPU's name, or the CPU's kind and the threads that a run uses."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    name = loop.cpu_capabilities().get("cpu_name", platform.machine())
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
-
-
 def results(runs: Iterable[Run]) -> pd.DataFrame:
     """The results table: one row a finished run, in the order given."""
     rows = []
@@ -139,6 +140,7 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
             raise InputError(f"{run.folder}: this run is not finished; train it first") from None
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
+        record["teachers"] = " + ".join(record.get("teachers", []))
         record |= {"recipe": recipe["name"], "epochs": recipe["epochs"]} | metrics | versions
         record["run"] = str(run.folder)
         rows.append(record)

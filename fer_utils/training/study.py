@@ -11,10 +11,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from fer_utils.data.faces import split
 from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.models import zoo
-from fer_utils.training.loop import pick_device
+from fer_utils.training import distill
+from fer_utils.training.devices import pick_device
 from fer_utils.training.recipe import recipe as named_recipe
 from fer_utils.training.runs import Run, results
 
@@ -30,11 +32,13 @@ def train_study(
     device: str = "auto",
     runs_dir: str | Path = "runs",
     workers: int | None = None,
+    teachers: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Train every model with every seed, but nothing twice, and return the results table, one row a run.
 
     Every run is a process. On a CPU, `workers` of them (as many as there are cores, if not given) go side by side with
     one thread each, which does up to 1.6 times the work of one after the other on all cores; the longest start first.
+    With `teachers` (run folders, files of weights, or models that ship), the models learn what these answer.
     """
     chosen = named_recipe(recipe, epochs)
     models, seeds = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
@@ -42,12 +46,15 @@ def train_study(
         zoo.check_model(model)
     if not models or not seeds or min(seeds) < 0:
         raise InputError(f"models {list(models)}, seeds {list(seeds)}: give at least one of each; seeds are 0 or more")
-    on_gpu = pick_device(device).type == "cuda"
-    fingerprint = load(data).fingerprint
-    runs = [Run(model, chosen, seed, fingerprint, Path(runs_dir)) for model, seed in product(models, seeds)]
+    on = pick_device(device)
+    faces, folder = load(data), Path(runs_dir)
+    grid = product(models, seeds)
+    runs = [Run(model, chosen, seed, faces.fingerprint, folder, tuple(teachers)) for model, seed in grid]
     missing = [run for run in runs if not run.finished]
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
-    _train_side_by_side(missing, data, device, workers or (1 if on_gpu else _cores()))
+    if missing and teachers:  # once and on all cores, before the runs want it
+        distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
+    _train_side_by_side(missing, data, device, workers or (1 if on.type == "cuda" else _cores()))
     return results(runs)
 
 
@@ -100,6 +107,8 @@ def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -
 def _start(run: Run, data: str, device: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "fer_utils", "train", run.model, "--data", data, "--recipe", run.recipe.name]
     command += ["--epochs", str(run.recipe.epochs), "--seed", str(run.seed), "--device", device]
+    if run.teachers:
+        command += ["--teacher", ",".join(run.teachers)]
     run.folder.mkdir(parents=True, exist_ok=True)
     with _log(run).open("a", encoding="utf-8") as log:
         return subprocess.Popen(

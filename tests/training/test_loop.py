@@ -8,7 +8,8 @@ from fer_utils.data.augment import Augmentation
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import build
-from fer_utils.training.loop import pick_device, train
+from fer_utils.training.devices import pick_device
+from fer_utils.training.loop import train
 from fer_utils.training.recipe import RECIPES, Recipe, identity, recipe
 from tests.conftest import faces_of
 

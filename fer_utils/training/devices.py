@@ -1,0 +1,55 @@
+"""Where a model is trained and read, and in which precision."""
+
+import platform
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import nn
+
+from fer_utils.errors import FerError, unknown
+from fer_utils.models import zoo
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for `auto` (a GPU where there is one), `cpu` or `cuda`."""
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: the GPU's name, or the CPU's kind and the threads that a run uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    name = _cpu_capabilities().get("cpu_name", platform.machine())
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def precision(model: nn.Module, device: torch.device) -> str:
+    """`bfloat16` for convolutions and products where the device computes it in hardware and the model gains, or
+    `float32`.
+
+    On a CPU, bfloat16 is worth it where dense 3x3 convolutions do most of the work: it doubles their speed, while
+    depthwise ones, normalizations and small products lose more by the casts than they win (`fer bench` measures it).
+    """
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    fast = bool(_cpu_capabilities().get("avx512_bf16"))
+    return "bfloat16" if fast and zoo.dense_share(model) > 0.5 else "float32"
+
+
+def autocast(name: str, device: torch.device) -> AbstractContextManager:
+    """The context that computes in this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+
+
+def _cpu_capabilities() -> Mapping[str, Any]:
+    """What PyTorch knows of this CPU; nothing in releases that do not tell."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
