@@ -178,6 +178,31 @@ def evaluate(
 
 
 @app.command()
+def bench(
+    data: Data = "demo",
+    model: Annotated[str, typer.Option(help="A name that `fer models` lists.")] = "mobilenet-46k",
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each way is timed.")] = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """How fast training is on this CPU, beside the plain way and beside its own step; seconds to load the data."""
+    import pandas as pd
+
+    from fer_utils.training import bench
+
+    found = bench.bench(data, model, seconds)
+    if as_json:
+        print(json.dumps(found))
+        return
+    rates = pd.Series(found["rates"]).rename_axis("way of training").rename("images a second").round(1)
+    table = rates.reset_index()
+    table["ratio to the first"] = rates.to_numpy() / rates.iloc[0]
+    _print_table(f"Training {model} on the CPU", table)
+    plain, step = found["ratio_to_plain"], found["ratio_to_step"]
+    print(f"our loop side by side: {plain:.2f} times the plain way, {step:.3f} of its own step")
+    print(f"{data} loads in {found['load_seconds_cold']:.2f} s, from the cache in {found['load_seconds_cached']:.2f} s")
+
+
+@app.command()
 def report(
     data: Data = "demo",
     recipe: RecipeName = "quick",

@@ -1,5 +1,6 @@
 """Where a model is trained and read, and in which precision."""
 
+import os
 import platform
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -21,6 +22,11 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_name(device: torch.device) -> str:

@@ -46,7 +46,7 @@ def train(
     held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
     cast = precision(model, device)
     steps = max(len(images) // recipe.batch_size, 1)
-    optimizer = _optimizer(model, recipe)
+    optimizer = build_optimizer(model, recipe)
     schedule = _schedule(optimizer, recipe, steps)
     done, history, kept, best = 0, [], None, -1.0
     if state is not None:
@@ -138,13 +138,14 @@ def _weights(average: nn.Module) -> dict[str, Tensor]:
     return (average.module if isinstance(average, AveragedModel) else average).state_dict()
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer that the recipe names."""
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     # Decay shrinks weights, not the scales and shifts of BatchNorm nor biases (He et al. 2019, arXiv 1812.01187, 3.1).
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    return kinds[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True)
+    return kinds[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LRScheduler:

@@ -16,7 +16,7 @@ from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.models import zoo
 from fer_utils.training import distill
-from fer_utils.training.devices import pick_device
+from fer_utils.training.devices import cores, pick_device
 from fer_utils.training.recipe import recipe as named_recipe
 from fer_utils.training.runs import Run, results
 
@@ -54,7 +54,7 @@ def train_study(
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
     if missing and teachers:  # once and on all cores, before the runs want it
         distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
-    _train_side_by_side(missing, data, device, workers or (1 if on.type == "cuda" else _cores()))
+    _train_side_by_side(missing, data, device, workers or (1 if on.type == "cuda" else cores()))
     return results(runs)
 
 
@@ -69,10 +69,6 @@ def whole_numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -> None:

@@ -1,0 +1,153 @@
+"""How fast the training loop is beside the plain way and beside its own step, all measured in one go."""
+
+import itertools
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from fer_utils.data.augment import to_input
+from fer_utils.data.faces import SIDE_PX, FaceSet, split
+from fer_utils.data.load import load
+from fer_utils.models import zoo
+from fer_utils.training.devices import autocast, cores, precision
+from fer_utils.training.loop import build_optimizer, train
+from fer_utils.training.recipe import Recipe, recipe
+
+CPU = torch.device("cpu")
+PLAIN_BATCH = 128  # of the original
+FACES = 2560  # of which a tenth is validation: an epoch takes some seconds
+
+
+class PlainFaces(Dataset):
+    """Training faces as most FER code reads them: one PIL image at a time, flipped and rotated at random."""
+
+    def __init__(self, faces: FaceSet):
+        self.faces = faces
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        picture = Image.fromarray(self.faces.images[row])
+        if torch.rand(1) < 0.5:
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        picture = picture.rotate(float(torch.empty(1).uniform_(-15, 15)), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(picture, np.float32) / 255)[None], int(self.faces.labels[row])
+
+
+def plain(model: str, faces: FaceSet) -> Iterator[int]:
+    """The plain way, float32 and channels first, with one worker: the number of images of each step."""
+    net = zoo.build(model).train()
+    adam = torch.optim.Adam(net.parameters(), 5e-4)
+    batches = DataLoader(PlainFaces(faces), PLAIN_BATCH, shuffle=True, num_workers=1, persistent_workers=True)
+    for inputs, labels in itertools.chain.from_iterable(itertools.repeat(batches)):
+        adam.zero_grad()
+        F.cross_entropy(net(inputs), labels).backward()
+        adam.step()
+        yield len(labels)
+
+
+def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
+    """The step of our loop alone, on a batch that stays where it is."""
+    net = zoo.build(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    cast, adam = precision(net, CPU), build_optimizer(net, chosen)
+    net.train()
+    inputs = to_input(torch.from_numpy(faces.images[: chosen.batch_size]))
+    labels = torch.from_numpy(faces.labels[: chosen.batch_size])
+    while True:
+        with autocast(cast, CPU):
+            outputs = net(inputs)
+        adam.zero_grad()
+        F.cross_entropy(outputs.float(), labels).backward()
+        adam.step()
+        yield len(labels)
+
+
+def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
+    """Our whole loop: augmentation, averaging, bookkeeping and the look at validation after each epoch."""
+    training, validation = split(faces)
+    for _ in train(zoo.build(model), training, validation, chosen, 0, CPU):
+        yield len(training) // chosen.batch_size * chosen.batch_size
+
+
+def images_per_second(way: Callable[[], Iterator[int]], seconds: float, runs: int) -> float:
+    """The images that a way of training takes in a second, as so many processes that share the cores."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:
+        gate = manager.Barrier(runs)
+        rates = [pool.submit(_rate, way, seconds, max(cores() // runs, 1), gate) for _ in range(runs)]
+        return sum(rate.result() for rate in rates)
+
+
+def _rate(way: Callable[[], Iterator[int]], seconds: float, threads: int, gate: Any) -> float:
+    torch.set_num_threads(threads)
+    counts = way()
+    next(counts)  # warms up
+    gate.wait()
+    images, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        images += next(counts)
+    return images / (time.perf_counter() - start)
+
+
+def load_seconds(data: str) -> tuple[float, float]:
+    """Seconds to read the data cold and from the cache."""
+    seconds = []
+    with TemporaryDirectory() as cache, patch.dict(os.environ, {"FER_CACHE": cache}):
+        for _ in range(2):
+            start = time.perf_counter()
+            load(data)
+            seconds.append(time.perf_counter() - start)
+    return seconds[0], seconds[1]
+
+
+def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
+    """Time the ways of training `model` on the CPU for so many seconds each.
+
+    `images_per_second` is that of our loop as one run a core, side by side; `ratio_to_plain` divides it by the plain
+    way on all cores, `ratio_to_step` by our step alone, side by side as well. `rates` holds every rate.
+    """
+    cold, cached = load_seconds(data)
+    training = load(data).part("Training")
+    faces = training[np.random.default_rng(0).permutation(len(training))[:FACES]]
+    chosen = replace(recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # never ends within the seconds
+    plainly, alone, whole = (
+        partial(plain, zoo.check_model(model), faces),
+        partial(step, model, faces, chosen),
+        partial(loop, model, faces, chosen),
+    )
+    one, side = f"one run, {_counted(cores(), 'thread')}", f"{_counted(cores(), 'run')} side by side, 1 thread each"
+    rates = {
+        f"the plain way: {one}": images_per_second(plainly, seconds, 1),
+        f"our step alone: {one}": images_per_second(alone, seconds, 1),
+        f"our step alone: {side}": images_per_second(alone, seconds, cores()),
+        f"our loop: {one}": images_per_second(whole, seconds, 1),
+        f"our loop: {side}": images_per_second(whole, seconds, cores()),
+    }
+    rate = rates[f"our loop: {side}"]
+    return {
+        "model": model,
+        "rates": rates,
+        "images_per_second": rate,
+        "ratio_to_plain": rate / rates[f"the plain way: {one}"],
+        "ratio_to_step": rate / rates[f"our step alone: {side}"],
+        "load_seconds_cold": cold,
+        "load_seconds_cached": cached,
+    }
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n > 1 else ''}"
