@@ -153,7 +153,7 @@ def evaluate(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy and a table by class; without leak: without the faces that Training also holds, pixel for pixel."""
+    """Accuracy and a table by class; without leak: without the faces that Training also holds, or nearly."""
     import pandas as pd
 
     from fer_utils.data.load import load
@@ -163,7 +163,7 @@ def evaluate(
 
     name, net = open_model(model)
     faces = load(data)
-    worth = assess(net, labelled_part(faces, usage), faces.part("Training"), pick_device(device))
+    worth = assess(net, labelled_part(faces, usage), faces, pick_device(device))
     if as_json:
         worth["accuracy_without_leak"] = (
             None if isnan(worth["accuracy_without_leak"]) else worth["accuracy_without_leak"]
@@ -172,7 +172,7 @@ def evaluate(
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
     if not isnan(worth["accuracy_without_leak"]):
-        print(f"without the faces that Training also holds: {worth['accuracy_without_leak']:.4f}")
+        print(f"without the faces that Training also holds, or nearly: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)
 

@@ -31,6 +31,7 @@ def test_the_counts_are_those_of_the_challenge(real: FaceSet) -> None:
 def test_the_leak_is_there_and_the_validation_part_has_none(real: FaceSet) -> None:
     found = repeats(real)
     assert found["PublicTest images that Training also holds"] >= 279
+    assert abs(found["PublicTest images that Training also holds, or nearly"] - 438) < 5  # rounding
     training, validation = split(real)
     assert abs(len(validation) - 2871) < 10
     assert not np.isin(validation.digests, training.digests).any()
@@ -42,7 +43,7 @@ def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> No
     assert {path.stem for path in SHIPPED.glob("*.safetensors")} == set(MODELS)
     for name in ("mobilenet-46k", "cnn-48k"):  # the others take longer
         _, model = open_model(name)
-        worth = assess(model, labelled_part(real, "PublicTest"), real.part("Training"), torch.device("cpu"))
+        worth = assess(model, labelled_part(real, "PublicTest"), real, torch.device("cpu"))
         assert worth["accuracy"] == pytest.approx(table[name], abs=3 / 3589)  # another machine rounds otherwise
 
 

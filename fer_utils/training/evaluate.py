@@ -27,14 +27,15 @@ def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> np.nd
     return logits(model, torch.from_numpy(faces.images).to(device)).argmax(1).cpu().numpy()
 
 
-def assess(model: nn.Module, part: FaceSet, training: FaceSet, device: torch.device) -> dict[str, Any]:
+def assess(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device) -> dict[str, Any]:
     """What a model's answers on labelled faces are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    `accuracy_without_leak` leaves out the faces that `training` also holds, pixel for pixel; NaN if that is all.
+    `accuracy_without_leak` leaves out the test faces that Training of `faces` also holds, pixel for pixel or nearly
+    (`leaked`); NaN if that is all, and for Training faces themselves.
     """
     found = predictions(model, part, device)
     hits = found == part.labels
-    new = ~leaked(part, training)
+    new = ~leaked(part, faces.part("Training")) if "Training" not in part.usage else np.zeros(len(part), bool)
     precision, recall, _, n = precision_recall_fscore_support(
         part.labels, found, labels=range(len(CLASSES)), zero_division=0.0
     )
@@ -60,11 +61,10 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
 
 def scores(model: nn.Module, faces: FaceSet, device: torch.device) -> dict[str, float]:
     """Accuracy and number of faces for validation and for every test usage that `faces` has."""
-    training = faces.part("Training")
     tests = {usage: faces.part(usage) for usage in USAGES[1:] if len(faces.part(usage))}
     found: dict[str, float] = {}
     for name, part in ({VALIDATION: labelled_part(faces, VALIDATION)} | tests).items():
-        worth = assess(model, part, training, device)
+        worth = assess(model, part, faces, device)
         found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
         if name in tests:
             found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]

@@ -51,11 +51,22 @@ def test_repeats_counts_what_is_there_twice(faces: FaceSet) -> None:
         "repeated within Training": 1,
         "repeated within PublicTest": 0,
         "PublicTest images that Training also holds": 3,
+        "PublicTest images that Training also holds, or nearly": 3,
         "groups of identical images with different labels": 1,
         "flat images (one colour)": 1,
     }
     assert leaked(leak, training).all()
     assert not leaked(public, training).any()
+
+
+def test_nearly_the_same_is_leaked_too(faces: FaceSet) -> None:
+    training = faces.part("Training")
+    lit = (training.images[:2] // 2 + 40).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 12, (2, 48, 48), dtype=np.uint8)
+    noisy = training.images[2:4] // 2 + noise
+    other = faces.part("PublicTest").images[:2]
+    part = FaceSet(np.concatenate([lit, noisy, other]), np.zeros(6, np.int64), np.array(["PublicTest"] * 6))
+    assert leaked(part, training).tolist() == [True] * 4 + [False] * 2
 
 
 def test_counts_add_up(faces: FaceSet) -> None:

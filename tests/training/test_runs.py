@@ -39,7 +39,7 @@ def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run]).iloc[0]
     _, model = open_model(str(run.folder / "weights.safetensors"))
-    worth = assess(model, labelled_part(faces, "PublicTest"), faces.part("Training"), CPU)
+    worth = assess(model, labelled_part(faces, "PublicTest"), faces, CPU)
     assert row.PublicTest_accuracy == worth["accuracy"]
     assert row.PublicTest_faces == worth["n"] == sum(c["n"] for c in worth["per_class"].values())
 
