@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import unknown
 from fer_utils.models.cnn import cnn
+from fer_utils.models.compact import compact
 from fer_utils.models.mobilenet import mobilenet
 from fer_utils.models.resnet import resnet
 from fer_utils.models.vgg import vgg
@@ -29,6 +30,11 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
+    "compact-46k": partial(compact, 8, [(16, 3), (24, 3), (36, 2)], head=80),
+    "compact-58k": partial(compact, 8, [(16, 3), (32, 3), (36, 2)], head=64),
+    "compact-103k": partial(compact, 16, [(24, 3), (40, 3), (48, 2)], head=96),
+    "compact-158k": partial(compact, 16, [(32, 3), (48, 3), (64, 2)], head=64),
+    "compact-900k": partial(compact, 32, [(64, 3), (96, 3), (144, 3)], head=256),
     "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
 }
 

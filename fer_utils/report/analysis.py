@@ -28,14 +28,15 @@ SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal 
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a model, by family and size, from a results table with one row a run.
+    """One row a model trained one way, by family and size, from a results table with one row a run.
 
+    One way is one recipe, number of epochs, and teachers.
     Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (NaN for a single seed) and
     the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
-    one = ["family", "parameters", "multiply_adds", "recipe", "epochs"]
-    groups = table.groupby("model", sort=False)
-    summary = groups[one].first().join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
+    groups = table.groupby(["model", "recipe", "epochs", "teachers"], sort=False)
+    summary = groups[["family", "parameters", "multiply_adds", "device"]].first()
+    summary = summary.join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
     for name in measures(table):
         accuracy, n = groups[f"{name}_accuracy"].mean(), groups[f"{name}_faces"].first()
         summary[f"{name}_accuracy"] = accuracy
@@ -44,7 +45,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         summary[[f"{name}_low", f"{name}_high"]] = intervals
         if f"{name}_accuracy_without_leak" in table:
             summary[f"{name}_accuracy_without_leak"] = groups[f"{name}_accuracy_without_leak"].mean()
-    return summary.reset_index().sort_values(["family", "parameters"], ignore_index=True)
+    return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
 
 
 def measures(table: pd.DataFrame) -> list[str]:

@@ -6,6 +6,7 @@ and take the Markdown, the SVG or the CSV.
 
 import html
 import io
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class Figure:
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = {
             "image/svg+xml": self._draw("svg", metadata={"Date": None}).decode(),
-            "image/png": self._draw("png", dpi=160),
+            "image/png": b64encode(self._draw("png", dpi=160)).decode(),
             "text/csv": self.data.to_csv(index=False),
             "text/plain": self.caption,
         }

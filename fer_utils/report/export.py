@@ -6,7 +6,7 @@ The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
 from fer_utils.errors import FerError
-from fer_utils.files import whole
+from fer_utils.files import whole, write_whole
 from fer_utils.report.display import DEMO, METADATA, is_demo
 from fer_utils.report.figures import runs_table
 from fer_utils.training.recipe import RECIPES
@@ -234,9 +234,12 @@ def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
     """Write each figure of the notebooks as .svg and .png, beside the .csv that it draws."""
     for output in (output for nb in notebooks for output in _outputs(nb)):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
-            pictures = {"svg": "image/svg+xml", "csv": "text/csv"}
-            for suffix, kind in pictures.items():
-                with whole(folder / f"{name}.{suffix}") as draft:
-                    draft.write_text(re.sub(r"[ \t]+$", "", output.data[kind], flags=re.MULTILINE), encoding="utf-8")
-            with whole(folder / f"{name}.png") as draft:
-                draft.write_bytes(b64decode(output.data["image/png"]))
+            write_figure(name, output.data, folder)
+
+
+def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
+    """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
+    for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
+        write_whole(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
+    with whole(folder / f"{name}.png") as draft:
+        draft.write_bytes(b64decode(bundle["image/png"]))

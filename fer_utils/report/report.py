@@ -8,6 +8,7 @@ import papermill
 from fer_utils.errors import InputError
 from fer_utils.files import write_whole
 from fer_utils.report import execute, export, notebooks
+from fer_utils.report.analysis import summarize
 from fer_utils.training.study import listed, train_study, whole_numbers
 
 
@@ -30,7 +31,7 @@ def make_report(
     """Write the report as PDF to `out` and as HTML beside it, and return what was written.
 
     Everything is checked before anything runs. Finished runs and notebooks are taken as they are. With `figures_dir`
-    the figures and the results table go there as well.
+    the figures and the results go there as well, a row a run and a row a model.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -52,5 +53,6 @@ def make_report(
     written = export.write_report(export.merge(executed, table), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)
-        write_whole(figures_dir / "results.csv", table.drop(columns="run").to_csv(index=False))
+        write_whole(figures_dir / "runs.csv", table.drop(columns="run").to_csv(index=False))
+        write_whole(figures_dir / "results.csv", summarize(table).to_csv(index=False))
     return written

@@ -16,7 +16,8 @@ def table_of(accuracies: dict[str, float | list[float]], faces: int = 2872, data
             rows.append(
                 {
                     "model": model, "family": family(model), "parameters": parameters(net),
-                    "multiply_adds": multiply_adds(net), "recipe": "quick", "epochs": 12, "seed": seed, "data": data,
+                    "multiply_adds": multiply_adds(net), "recipe": "quick", "epochs": 12, "teachers": "", "seed": seed,
+                    "data": data,
                     "fingerprint": "0123456789abcdef", "seconds": 100.0, "device": "CPU, 1 thread",
                     "finished": "2026-01-02T03:04:05+00:00", "run": f"runs/{model}",
                     "validation_accuracy": accuracy, "validation_faces": faces,
@@ -79,5 +80,5 @@ def test_the_anatomy_of_a_small_cnn() -> None:
 
 
 def test_the_originals_values_are_those_of_known_models() -> None:
-    assert set(ORIGINAL.model) == set(MODELS)
+    assert set(ORIGINAL.model) < set(MODELS)
     assert analysis.SAME_SIZE > 1

@@ -9,7 +9,7 @@ import pypdf
 import pytest
 
 from fer_utils.errors import InputError
-from fer_utils.models.zoo import MODELS
+from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.report import make_report
 
 
@@ -36,7 +36,7 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     assert text.index("Questions and answers") < text.index("Figure 1") < text.index("Where the numbers come from")
     assert set(re.findall(r"Figure (\d)\.", text)) == {"1", "2", "3", "4"}
     assert set(re.findall(r"Table (\d)\.", text)) == {"1", "2", "3", "4", "5", "6"}
-    for model in MODELS:
+    for model in ORIGINAL.model:
         assert model in text
     assert "45,959" in text
     assert "1,872,327" in text
@@ -57,7 +57,7 @@ def test_the_html_is_the_same_report_in_one_file(report: Path) -> None:
 def test_every_figure_lies_beside_its_data(report: Path) -> None:
     names = {"learning-curves", "mobilenet-sweep", "cnn-sweep", "both-families"}
     found = {path.name for path in (report / "figures").iterdir()}
-    assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {"results.csv"}
+    assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {"results.csv", "runs.csv"}
     ET.parse(report / "figures" / "both-families.svg")
     drawn = pd.read_csv(report / "figures" / "both-families.csv")
     table = pd.read_csv(report / "figures" / "results.csv").set_index("model")
@@ -65,7 +65,8 @@ def test_every_figure_lies_beside_its_data(report: Path) -> None:
     for row in drawn.itertuples():
         assert row.validation_accuracy == table.validation_accuracy[row.model]
     assert drawn.validation_accuracy_original.notna().all()
-    assert {"device", "epochs", "seconds", "recipe", "seed", "fingerprint"} <= set(table)
+    assert {"device", "epochs", "seconds", "recipe", "seeds"} <= set(table)
+    assert {"seed", "fingerprint", "code", "precision"} <= set(pd.read_csv(report / "figures" / "runs.csv"))
 
 
 def test_nothing_is_done_twice_and_the_bytes_are_the_same(report: Path, csv_file: Path) -> None:
@@ -75,7 +76,7 @@ def test_nothing_is_done_twice_and_the_bytes_are_the_same(report: Path, csv_file
     }
     make(report, csv_file)
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert len(before) == len(MODELS) + 4
+    assert len(before) == len(ORIGINAL) + 4
     assert (report / "report.pdf").read_bytes() == pdf
 
 

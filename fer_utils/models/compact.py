@@ -1,0 +1,44 @@
+"""Compact nets: much accuracy from few parameters, and quick to train on a CPU.
+
+At full resolution they are thin, since a channel costs time there and hardly any parameters. From half resolution on,
+every convolution that keeps the shape has a way around it. The convolutions are dense: of nets with 40,000 to 47,000
+parameters, trained 8 epochs, dense ones reached a validation accuracy of 0.585, and those with separable convolutions,
+inverted residuals' narrow kin, or squeeze-excitation took longer for less (README).
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from fer_utils.data.faces import CLASSES
+from fer_utils.models.blocks import ConvBN
+
+
+class Shortcut(nn.Module):
+    """A layer that keeps the shape, and a way around it (He et al. 2016, arXiv 1512.03385): the sum of both."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input plus what the layer makes of it."""
+        return x + self.layer(x)
+
+
+def compact(full: int, stages: Sequence[tuple[int, int]], head: int) -> nn.Sequential:
+    """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
+
+    `full` is the number of channels at full resolution, `stages` the (channels, convolutions) after each halving of the
+    map, `head` the number of features that are averaged over the map for the logits.
+    """
+    layers: list[nn.Module] = [ConvBN(1, full), ConvBN(full, stages[0][0]), nn.MaxPool2d(2)]
+    inputs = stages[0][0]
+    for number, (width, convolutions) in enumerate(stages):
+        if number:
+            layers.append(ConvBN(inputs, width, stride=2))
+            convolutions -= 1
+        layers += [Shortcut(ConvBN(width, width)) for _ in range(convolutions)]
+        inputs = width
+    layers += [nn.Conv2d(inputs, head, 1, bias=False), nn.BatchNorm2d(head), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(head, len(CLASSES)))

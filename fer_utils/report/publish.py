@@ -1,0 +1,105 @@
+"""What is published of many studies: `python -m fer_utils.report.publish TABLE.csv...` in the project's folder.
+
+It writes `figures/runs.csv` (a row a run), `figures/results.csv` (a row a model trained one way), the curve of accuracy
+against size, and the README's table; and it copies the weights that ship, of each model the run that is best on
+validation.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from fer_utils.errors import FerError
+from fer_utils.files import whole, write_whole
+from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
+from fer_utils.report.display import Table
+from fer_utils.report.export import write_figure
+from fer_utils.report.figures import curve
+from fer_utils.training.recipe import RECIPES
+
+BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
+KEY = ["model", "recipe", "epochs", "teachers", "seed", "fingerprint"]
+
+
+def results_block(table: pd.DataFrame) -> str:
+    """A Markdown table with a row for each model trained one way, and what it was measured on."""
+    summary, measure = summarize(table), final_measure(table)
+    original = ORIGINAL.set_index("model")
+    rows = pd.DataFrame(
+        {
+            "model": summary.model,
+            "taught": ["yes" if teachers else "" for teachers in summary.teachers],
+            "parameters": summary.parameters,
+            "million multiply-adds": summary.multiply_adds / 1e6,
+            "validation": summary.validation_accuracy,
+            measure: [_accuracy(row, measure) for _, row in summary.iterrows()],
+            "the file that ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
+            "without leak": summary.get(f"{measure}_accuracy_without_leak"),
+            "original, validation": summary.model.map(original.validation_accuracy),
+            "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
+            "recipe": summary.recipe,
+            "epochs": summary.epochs,
+            "seeds": summary.seeds,
+            "minutes": summary.seconds / 60,
+        }
+    )
+    body = Table("readme", "", rows).markdown().partition("\n\n")[0]
+    about = (
+        f"On {', '.join(sorted(set(table.device)))}. In brackets the deviation between the seeds, or for one seed the "
+        f"95 % interval for the number of faces. The original trained {RECIPES['original'].epochs} epochs. "
+    )
+    if teachers := sorted(set(table.teachers) - {""}):
+        about += f"Taught: by {', '.join(teachers)}."
+    return f"{body}\n\n{about.strip()}\n"
+
+
+def _accuracy(row: pd.Series, measure: str) -> str:
+    spread = f"± {row[f'{measure}_deviation']:.4f}" if row.seeds > 1 else _interval(row, measure)
+    return f"**{row[f'{measure}_accuracy']:.4f}** ({spread})"
+
+
+def _shipped(row: pd.Series, table: pd.DataFrame, measure: str) -> float | None:
+    """The accuracy of the run that ships, where it is one of this row."""
+    one = ["model", "recipe", "epochs", "teachers"]
+    found = table[table.shipped & (table[one] == row[one]).all(axis=1)]
+    return None if found.empty else float(found[f"{measure}_accuracy"].iloc[0])
+
+
+def _interval(row: pd.Series, measure: str) -> str:
+    return f"{row[f'{measure}_low']:.3f}–{row[f'{measure}_high']:.3f}"
+
+
+def publish(table: pd.DataFrame, project: Path) -> None:
+    """Write tables, curve and README from a results table with one row a run."""
+    readme, figures = project / "README.md", project / "figures"
+    text = readme.read_text(encoding="utf-8")
+    if not BLOCK.search(text):
+        raise FerError(f"{readme}: no place for the table, which lies between <!-- results --> and <!-- /results -->")
+    best = table.groupby("model").validation_accuracy.idxmax()
+    table = table.assign(shipped=table.index.isin(best))
+    for model, run in table.loc[best, ["model", "run"]].itertuples(index=False):
+        with whole(project / "fer_utils" / "weights" / f"{model}.safetensors") as draft:
+            draft.write_bytes((Path(run) / "weights.safetensors").read_bytes())
+    table, block = table.drop(columns="run"), results_block(table)
+    write_whole(figures / "runs.csv", table.to_csv(index=False))
+    write_whole(figures / "results.csv", summarize(table).to_csv(index=False))
+    write_figure("curve", curve(table)._repr_mimebundle_()[0], figures)
+    write_whole(readme, BLOCK.sub(lambda _: block, text))
+
+
+def read_tables(files: Iterable[Path]) -> pd.DataFrame:
+    """The tables that studies wrote, as one, each run once."""
+    table = pd.concat([pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files])
+    return table.drop_duplicates(KEY, ignore_index=True)
+
+
+def main() -> None:
+    """Publish the tables whose files are named."""
+    publish(read_tables(map(Path, sys.argv[1:])), Path())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_utils.errors import FerError
+from fer_utils.report.publish import BLOCK, publish, read_tables, results_block
+from tests.conftest import ROOT
+from tests.report.test_analysis import table_of
+
+
+def test_the_block_has_a_row_a_model_and_says_how_sure_it_is() -> None:
+    block = results_block(table_of({"cnn-48k": 0.5, "mobilenet-46k": [0.62, 0.64]}).assign(shipped=False))
+    assert (
+        "| cnn-48k |  | 47,511 | 12.3 | 0.5000 | **0.4900** (0.474–0.506) | – | 0.4700 | 0.4493 | – | quick |" in block
+    )
+    assert "| 0.6300 | **0.6200** (± 0.0141) |" in block
+    assert "Taught" not in block
+
+
+def test_a_taught_net_has_a_row_of_its_own() -> None:
+    plain, taught = (table_of({"compact-46k": accuracy}) for accuracy in (0.6, 0.7))
+    block = results_block(pd.concat([plain, taught.assign(teachers="teacher-1.6m")]).assign(shipped=False))
+    assert "| compact-46k |  | 45,439 |" in block
+    assert "| compact-46k | yes | 45,439 |" in block
+    assert "Taught: by teacher-1.6m." in block
+
+
+def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
+    project = tmp_path
+    (project / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
+    file = project / "study.csv"
+    table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5})
+    for model, seed in table[["model", "seed"]].itertuples(index=False):
+        folder = project / f"{model}-{seed}"
+        folder.mkdir()
+        (folder / "weights.safetensors").write_text(f"{model}, seed {seed}")
+    table["run"] = [str(project / f"{model}-{seed}") for model, seed in zip(table.model, table.seed, strict=True)]
+    table.to_csv(file, index=False)
+    publish(read_tables([file, file]), project)  # a run that two tables hold is published once
+    written = (project / "README.md").read_text()
+    assert written.startswith("before\n<!-- results -->\n| model |")
+    assert "old" not in written
+    assert len(pd.read_csv(project / "figures" / "runs.csv")) == 3
+    assert list(pd.read_csv(project / "figures" / "results.csv").seeds) == [1, 2]
+    assert (project / "fer_utils/weights/compact-46k.safetensors").read_text() == "compact-46k, seed 1"
+    assert "| **0.5950** (± 0.0071) | 0.6000 |" in written  # the mean, and the file that ships
+    assert (project / "figures" / "curve.svg").read_text().startswith("<?xml")
+    assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("nothing here")
+    with pytest.raises(FerError, match="no place for the table"):
+        publish(table_of({"cnn-48k": 0.5}), tmp_path)
+
+
+def test_the_readme_shows_the_published_runs() -> None:
+    found = BLOCK.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found
+    assert found[0] == results_block(read_tables([ROOT / "figures" / "runs.csv"]))
