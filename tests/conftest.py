@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fer_utils.data.demo import draw
 from fer_utils.data.faces import CLASSES, FaceSet
@@ -10,7 +11,9 @@ from fer_utils.data.faces import CLASSES, FaceSet
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
-# Notebooks and runs are started as processes, which read this as well.
+# Tests run side by side, and so one thread each is fastest; notebooks and runs are processes, which read this too.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from fer_utils.data.augment import View, draw_view, flipped, look, shuffled
 from fer_utils.data.faces import FaceSet
@@ -41,7 +41,9 @@ def train(
     that is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = _averaged(model, recipe)
+    average = copy.deepcopy(model) if recipe.averaging else model
+    blend = get_ema_multi_avg_fn(recipe.averaging)
+    averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
     held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
     cast = precision(model, device)
@@ -80,8 +82,8 @@ def train(
                 optimizer.step()
                 schedule.step()
                 losses[step] = loss.detach()
-                if isinstance(average, AveragedModel):
-                    average.update_parameters(model)
+                if recipe.averaging:  # AveragedModel would look at its counter, and stop a GPU's queue
+                    blend(averages, values, 0)
                 if device.type == "cpu":  # on a GPU a look at every loss would stop the queue
                     _check_finite(losses[step], epoch, step)
             _check_finite(losses, epoch, steps - 1)
@@ -102,7 +104,7 @@ def train(
             }
         )
         if recipe.keep == "last" or accuracy > best:
-            best, kept = accuracy, copy.deepcopy(_weights(average))
+            best, kept = accuracy, copy.deepcopy(average.state_dict())
         yield {
             "epoch": epoch,
             "history": history,
@@ -127,15 +129,9 @@ def _view(
     return (flipped(view, generator) if recipe.augmentation.flip else view), taught
 
 
-def _averaged(model: nn.Module, recipe: Recipe) -> nn.Module:
-    """The moving average of the weights, or the model itself where the recipe wants none."""
-    if not recipe.averaging:
-        return model
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
-
-
-def _weights(average: nn.Module) -> dict[str, Tensor]:
-    return (average.module if isinstance(average, AveragedModel) else average).state_dict()
+def _floats(model: nn.Module) -> list[Tensor]:
+    """The tensors that are averaged: weights, and the means and variances of BatchNorm."""
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

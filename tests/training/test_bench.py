@@ -1,0 +1,36 @@
+from functools import partial
+from itertools import islice
+
+import pytest
+
+from fer_utils.data.faces import FaceSet
+from fer_utils.training import bench
+from fer_utils.training.recipe import recipe
+
+
+def test_every_way_trains_and_says_how_many_images(faces: FaceSet) -> None:
+    training = faces.part("Training")
+    chosen = recipe("quick", 3)
+    assert list(islice(bench.plain("cnn-48k", training), 1)) == [len(training)]  # fewer than a batch
+    assert list(islice(bench.step("cnn-48k", training, chosen), 2)) == [chosen.batch_size] * 2
+    whole = len(training) * 9 // 10 // chosen.batch_size * chosen.batch_size
+    assert list(bench.loop("cnn-48k", training, chosen)) == [whole] * 3
+
+
+def test_the_ratios_are_those_of_the_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = iter([100.0, 300.0, 500.0, 250.0, 450.0])
+    runs: list[int] = []
+    monkeypatch.setattr(bench, "images_per_second", lambda way, seconds, n: runs.append(n) or next(rates))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(bench, "cores", lambda: 2)
+    found = bench.bench("demo", "cnn-48k")
+    assert runs == [1, 1, 2, 1, 2]
+    assert found["images_per_second"] == 450
+    assert found["ratio_to_plain"] == pytest.approx(4.5)
+    assert found["ratio_to_step"] == pytest.approx(0.9)
+    assert found["load_seconds_cold"] > 0
+    assert next(iter(found["rates"])) == "the plain way: one run, 2 threads"
+
+
+def test_a_rate_is_measured_in_processes_that_share_the_cores(faces: FaceSet) -> None:
+    way = partial(bench.step, "cnn-48k", faces.part("Training"), recipe("quick"))
+    assert bench.images_per_second(way, 0.1, 2) > 0
