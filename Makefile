@@ -27,8 +27,14 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# The published report, figures and table: `make published DATA=fer2013.csv` trains what is missing of them.
+# Everything that is published, from FER2013: `make published DATA=fer2013.csv` trains what is missing of it, goes on where
+# it was interrupted, and writes report, figures, tables, weights and the README's table.
+STUDY := $(BIN)/fer study --data $(DATA) --recipe full
+TEACHERS = $(shell ls -d runs/teacher-1.6m_full-36_seed-* | paste -sd,)
+
 published: $(VENV)/ready
+	$(STUDY) --models teacher-1.6m --epochs 36 --seeds 0,1 --out runs/teachers.csv
+	$(STUDY) --models compact-46k --epochs 60 --out runs/compact.csv
+	$(STUDY) --models compact-46k --epochs 60 --teacher $(TEACHERS) --out runs/compact-taught.csv
 	$(BIN)/fer report --data $(DATA) --recipe quick --out figures/report.pdf --figures figures
-	$(BIN)/fer study --data $(DATA) --recipe quick --models mobilenet-46k --epochs 24 --out figures/results-24-epochs.csv
-	$(BIN)/python -m fer_utils.report.readme README.md figures/results.csv figures/results-24-epochs.csv
+	$(BIN)/python -m fer_utils.report.publish runs/*.csv

@@ -172,6 +172,7 @@ def evaluate(
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
     if not isnan(worth["accuracy_without_leak"]):
+        print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
         print(f"without the faces that Training also holds, or nearly: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)

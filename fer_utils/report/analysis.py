@@ -43,8 +43,9 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std()
         intervals = [interval(p, faces) for p, faces in zip(accuracy, n, strict=True)]
         summary[[f"{name}_low", f"{name}_high"]] = intervals
-        if f"{name}_accuracy_without_leak" in table:
-            summary[f"{name}_accuracy_without_leak"] = groups[f"{name}_accuracy_without_leak"].mean()
+        for kind in ("without_leak", "flip_averaged"):
+            if (column := f"{name}_accuracy_{kind}") in table:
+                summary[column] = groups[column].mean()
     return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
 
 

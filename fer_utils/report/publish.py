@@ -38,6 +38,7 @@ def results_block(table: pd.DataFrame) -> str:
             measure: [_accuracy(row, measure) for _, row in summary.iterrows()],
             "the file that ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
             "without leak": summary.get(f"{measure}_accuracy_without_leak"),
+            "flip averaged": summary.get(f"{measure}_accuracy_flip_averaged"),
             "original, validation": summary.model.map(original.validation_accuracy),
             "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
             "recipe": summary.recipe,

@@ -21,19 +21,22 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([model(to_input(batch)).float() for batch in images.split(EVALUATION_BATCH)])
 
 
-def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> np.ndarray:
-    """The most likely class of each face, int64 `(N,)`, computed in float32."""
+def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """The most likely class of each face, int64 `(N,)`, in float32: from its logits, and from its mirror's as well."""
     model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return logits(model, torch.from_numpy(faces.images).to(device)).argmax(1).cpu().numpy()
+    images = torch.from_numpy(faces.images).to(device)
+    plain, mirrored = logits(model, images), logits(model, images.flip(2))
+    return plain.argmax(1).cpu().numpy(), (plain + mirrored).argmax(1).cpu().numpy()
 
 
 def assess(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device) -> dict[str, Any]:
     """What a model's answers on labelled faces are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
+    `accuracy_flip_averaged` is that of the logits of a face and of its mirror image together, at twice the cost.
     `accuracy_without_leak` leaves out the test faces that Training of `faces` also holds, pixel for pixel or nearly
     (`leaked`); NaN if that is all, and for Training faces themselves.
     """
-    found = predictions(model, part, device)
+    found, averaged = predictions(model, part, device)
     hits = found == part.labels
     new = ~leaked(part, faces.part("Training")) if "Training" not in part.usage else np.zeros(len(part), bool)
     precision, recall, _, n = precision_recall_fscore_support(
@@ -42,6 +45,7 @@ def assess(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device
     rows = zip(CLASSES, precision, recall, n, strict=True)
     return {
         "accuracy": float(hits.mean()),
+        "accuracy_flip_averaged": float((averaged == part.labels).mean()),
         "accuracy_without_leak": float(hits[new].mean()) if new.any() else float("nan"),
         "n": len(part),
         "per_class": {c: {"precision": float(p), "recall": float(r), "n": int(k)} for c, p, r, k in rows},
@@ -67,5 +71,6 @@ def scores(model: nn.Module, faces: FaceSet, device: torch.device) -> dict[str, 
         worth = assess(model, part, faces, device)
         found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
         if name in tests:
+            found[f"{name}_accuracy_flip_averaged"] = worth["accuracy_flip_averaged"]
             found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
     return found

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fer_utils.data.faces import FaceSet
+from fer_utils.training.evaluate import assess, predictions
+
+CPU = torch.device("cpu")
+
+
+class Brightness(nn.Module):
+    """Angry by the light of the left column, disgust by twice that of the right."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        light = x.mean((1, 2)) + 2
+        return torch.stack([light[:, 0], 2 * light[:, -1], *[light[:, 0] * 0 - 9] * 5], 1)
+
+
+def face(left: int, right: int) -> FaceSet:
+    image = np.full((1, 48, 48), 100, np.uint8)
+    image[:, :, 0], image[:, :, -1] = left, right
+    return FaceSet(image, np.array([0]), np.array(["PublicTest"]))
+
+
+def test_flip_averaging_adds_the_logits_of_the_mirrored_face() -> None:
+    # Alone, the left column wins; with the mirror image, twice the sum of both columns does.
+    found, averaged = predictions(Brightness(), face(240, 20), CPU)
+    assert found.tolist() == [0]
+    assert averaged.tolist() == [1]
+
+
+def test_what_is_nearly_in_training_counts_only_in_the_official_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    images[3] = images[0] // 2 + 60  # a Training face in another light
+    images[:, :, 0], images[:, :, -1] = 255, 0
+    usage = np.array(["Training", "Training", "PublicTest", "PublicTest"])
+    faces = FaceSet(images, np.array([0, 0, 0, 5]), usage)
+    worth = assess(Brightness(), faces.part("PublicTest"), faces, CPU)
+    assert (worth["n"], worth["accuracy"], worth["accuracy_without_leak"]) == (2, 0.5, 1.0)
+    assert np.isnan(assess(Brightness(), faces.part("Training"), faces, CPU)["accuracy_without_leak"])
+    assert worth["per_class"]["angry"] == {"precision": pytest.approx(0.5), "recall": 1.0, "n": 1}
