@@ -26,6 +26,7 @@ FAMILIES = {
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
 MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
+LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 6), "below": (5, -6)}  # points from a peer to its name
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.family": ["DejaVu Sans"],
@@ -100,13 +101,7 @@ def curve(table: pd.DataFrame, name: str = "curve") -> Figure:
                 markerfacecolor=None if taught else "white",
                 label=f"{FAMILIES[family]}, taught" if taught else FAMILIES[family], zorder=3,
             )  # fmt: skip
-        axes.plot(PEERS.parameters, PEERS.accuracy, "x", color="0.35", label="others", zorder=2)
-        for peer in PEERS.itertuples():
-            where = "" if peer.measure == measure else f" ({peer.measure})"
-            axes.annotate(
-                f"{peer.name}{where}", (peer.parameters, peer.accuracy), xytext=(5, -3), textcoords="offset points",
-                fontsize=7, color="0.35",
-            )  # fmt: skip
+        _others(axes, measure)
         _size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]))
         axes.set_ylabel(f"accuracy on {measure}")
         axes.legend(loc="lower right", fontsize=8)
@@ -117,16 +112,24 @@ def curve(table: pd.DataFrame, name: str = "curve") -> Figure:
     return Figure(name, text, drawing, summary, is_demo(table))
 
 
+def _others(axes: Axes, measure: str) -> None:
+    """What others reach, each with its name on the side where there is room."""
+    axes.plot(PEERS.parameters, PEERS.accuracy, "x", color="0.35", label="others", zorder=2)
+    for peer in PEERS.itertuples():
+        where = "" if peer.measure == measure else f" ({peer.measure})"
+        axes.annotate(
+            f"{peer.name}{where}", (peer.parameters, peer.accuracy), xytext=LABELS[peer.label],
+            textcoords="offset points", ha="right" if peer.label == "left" else "left", va="center", fontsize=7,
+            color="0.35",
+        )  # fmt: skip
+
+
 def _size_axis(axes: Axes, parameters: pd.Series) -> None:
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    ticks = [
-        t
-        for t in (20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
-        if _inside(axes, t)
-    ]
+    ticks = [t for t in (20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)]
     axes.set_xticks(ticks)
     axes.set_xlabel("trainable parameters")
     axes.yaxis.set_major_formatter(ScalarFormatter())
