@@ -41,7 +41,7 @@ def test_the_leak_is_there_and_the_validation_part_has_none(real: FaceSet) -> No
 def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> None:
     table = read_tables([ROOT / "figures" / "runs.csv"])
     shipped = table[table.shipped].set_index("model").PublicTest_accuracy
-    assert {path.stem for path in SHIPPED.glob("*.safetensors")} == set(shipped.index) == set(MODELS)
+    assert {path.stem for path in SHIPPED.glob("*.safetensors")} == set(shipped.index) <= set(MODELS)
     for name in ("mobilenet-46k", "cnn-48k", "compact-46k"):  # the others take longer
         _, model = open_model(name)
         worth = assess(model, labelled_part(real, "PublicTest"), real, torch.device("cpu"))

@@ -33,23 +33,21 @@ def results_block(table: pd.DataFrame) -> str:
             "model": summary.model,
             "taught": ["yes" if teachers else "" for teachers in summary.teachers],
             "parameters": summary.parameters,
-            "million multiply-adds": summary.multiply_adds / 1e6,
             "validation": summary.validation_accuracy,
             measure: [_accuracy(row, measure) for _, row in summary.iterrows()],
-            "the file that ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
+            "ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
             "without leak": summary.get(f"{measure}_accuracy_without_leak"),
             "flip averaged": summary.get(f"{measure}_accuracy_flip_averaged"),
             "original, validation": summary.model.map(original.validation_accuracy),
             "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
-            "recipe": summary.recipe,
-            "epochs": summary.epochs,
+            "recipe": [f"{row.recipe}, {row.epochs}" for row in summary.itertuples()],
             "seeds": summary.seeds,
             "minutes": summary.seconds / 60,
         }
     )
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
-        f"On {', '.join(sorted(set(table.device)))}. In brackets the deviation between the seeds, or for one seed the "
+        f"On {', '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run. In brackets the deviation between the seeds, or for one seed the "
         f"95 % interval for the number of faces. The original trained {RECIPES['original'].epochs} epochs. "
     )
     if teachers := sorted(set(table.teachers) - {""}):

@@ -12,7 +12,7 @@ from tests.report.test_analysis import table_of
 def test_the_block_has_a_row_a_model_and_says_how_sure_it_is() -> None:
     block = results_block(table_of({"cnn-48k": 0.5, "mobilenet-46k": [0.62, 0.64]}).assign(shipped=False))
     assert (
-        "| cnn-48k |  | 47,511 | 12.3 | 0.5000 | **0.4900** (0.474–0.506) | – | 0.4700 | 0.5100 | 0.4493 | – | quick |"
+        "| cnn-48k |  | 47,511 | 0.5000 | **0.4900** (0.474–0.506) | – | 0.4700 | 0.5100 | 0.4493 | – | quick, 12 |"
         in block
     )
     assert "| 0.6300 | **0.6200** (± 0.0141) |" in block
