@@ -47,8 +47,9 @@ def results_block(table: pd.DataFrame) -> str:
     )
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
-        f"On {', '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run. In brackets the deviation between the seeds, or for one seed the "
-        f"95 % interval for the number of faces. The original trained {RECIPES['original'].epochs} epochs. "
+        f"On {', '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run. In brackets the deviation "
+        "between the seeds, or for one seed the 95 % interval for the number of faces. The original trained "
+        f"{RECIPES['original'].epochs} epochs. "
     )
     if teachers := sorted(set(table.teachers) - {""}):
         about += f"Taught: by {', '.join(teachers)}."
