@@ -7,7 +7,7 @@ every student and every epoch that shows the view again (Shen and Xing 2022, arX
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from filelock import FileLock
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from fer_utils.data.augment import Augmentation, View, draw_view, look
-from fer_utils.data.faces import FaceSet
+from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.errors import InputError
 from fer_utils.files import whole
 from fer_utils.models import weights
@@ -47,33 +48,38 @@ def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
     return draw_view(images, augmentation, generator)
 
 
-def teach(
-    teachers: Sequence[str],
-    training: FaceSet,
-    recipe: Recipe,
-    device: torch.device,
-    folder: Path,
-    report: Callable[[int], None] = lambda view: None,
-) -> Tensor:
+def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: torch.device, folder: Path) -> Tensor:
     """The mean logits of the teachers on every view of the training faces: float16 `(views, N, 7)` on the CPU.
 
-    A view's logits are a file in `folder`; those that are there are not computed again. `report` gets each number.
+    A teacher's logits on a view are a file in `folder`; those that are there are not computed again.
     """
-    nets = [weights.load_weights(weights_file(teacher))[1] for teacher in teachers]
-    kept = folder / _key(teachers, training, recipe, device)
-    images = torch.from_numpy(training.images).to(device)
-    answers: list[Tensor] = []
-    for number in range(recipe.views):
-        file = kept / f"view-{number:03}.npy"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(kept / ".lock"):
-            if not file.exists():
-                found = _logits(nets, images, view_of(images, recipe.augmentation, number), device)
-                with whole(file) as draft:
-                    np.save(draft, found.half().cpu().numpy())
-        answers.append(torch.from_numpy(np.load(file)))
-        report(number)
-    return torch.stack(answers)
+    views = range(recipe.views)
+    bar = tqdm(total=len(views) * len(teachers), desc="the teachers look", unit="view", leave=False, disable=None)
+    mean = torch.zeros(len(views), len(training), len(CLASSES))
+    with bar:
+        for teacher in teachers:
+            for number in views:
+                mean[number] += _answers(teacher, training, recipe, device, folder, number).float() / len(teachers)
+                bar.update()
+    return mean.half()
+
+
+def _answers(
+    teacher: str, training: FaceSet, recipe: Recipe, device: torch.device, folder: Path, number: int
+) -> Tensor:
+    # Random numbers differ between kinds of devices, and with them the views.
+    decides = [digest(teacher), training.fingerprint, identity(recipe.augmentation), device.type]
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    file = folder / key / f"view-{number:03}.npy"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.parent / ".lock"):
+        if not file.exists():
+            _, net = weights.load_weights(weights_file(teacher))
+            images = torch.from_numpy(training.images).to(device)
+            found = _logits(net, images, view_of(images, recipe.augmentation, number), device)
+            with whole(file) as draft:
+                np.save(draft, found.half().cpu().numpy())
+    return torch.from_numpy(np.load(file))
 
 
 def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> Tensor:
@@ -85,18 +91,9 @@ def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> T
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
 
 
-def _key(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: torch.device) -> str:
-    """What decides a teacher's answers. Random numbers differ between kinds of devices, and so do the views."""
-    decides = [sorted(map(digest, teachers)), training.fingerprint, identity(recipe.augmentation), device.type]
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-
-
 @torch.inference_mode()
-def _logits(nets: Sequence[nn.Module], images: Tensor, view: View, device: torch.device) -> Tensor:
-    found = torch.zeros(len(images), 7, device=device)
-    for net in nets:
-        net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        for rows in torch.arange(len(images), device=device).split(EVALUATION_BATCH):
-            with autocast(precision(net, device), device):
-                found[rows] += net(look(images, view, rows, images.shape[-1])).float() / len(nets)
-    return found
+def _logits(net: nn.Module, images: Tensor, view: View, device: torch.device) -> Tensor:
+    net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    with autocast(precision(net, device), device):
+        batches = torch.arange(len(images), device=device).split(EVALUATION_BATCH)
+        return torch.cat([net(look(images, view, rows, images.shape[-1])).float() for rows in batches])

@@ -63,8 +63,8 @@ def test_a_view_is_answered_once(faces: FaceSet, tmp_path: Path, monkeypatch: py
     assert not computed
     teach([file], training, dataclasses.replace(SHORT, views=3), CPU, folder)
     assert len(computed) == 1
-    teach([file_of(tmp_path, 1)], training, SHORT, CPU, folder)
-    assert len(computed) == 3
+    teach([file, file_of(tmp_path, 1)], training, SHORT, CPU, folder)
+    assert len(computed) == 3  # the second teacher's two views
 
 
 def test_a_student_learns_what_the_teachers_say_and_not_the_labels(faces: FaceSet) -> None:
