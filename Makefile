@@ -29,12 +29,16 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 # Everything that is published, from FER2013: `make published DATA=fer2013.csv` trains what is missing of it, goes on where
 # it was interrupted, and writes report, figures, tables, weights and the README's table.
-STUDY := $(BIN)/fer study --data $(DATA) --recipe full
-TEACHERS = $(shell ls -d runs/teacher-1.6m_full-36_seed-* | paste -sd,)
+ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k,cnn-852k,vgg-1.9m
+STUDY = $(BIN)/fer study --data $(DATA)
+TEACHERS = $$(ls -d runs/teacher-1.6m_full-36_seed-* | paste -sd,)
 
 published: $(VENV)/ready
-	$(STUDY) --models teacher-1.6m --epochs 36 --seeds 0,1 --out runs/teachers.csv
-	$(STUDY) --models compact-46k --epochs 60 --out runs/compact.csv
-	$(STUDY) --models compact-46k --epochs 60 --teacher $(TEACHERS) --out runs/compact-taught.csv
+	$(STUDY) --recipe full --models teacher-1.6m --epochs 36 --seeds 0,1 --out runs/published/teachers.csv
+	$(STUDY) --recipe full --models compact-46k --epochs 60 --out runs/published/compact.csv
+	$(STUDY) --recipe full --models compact-46k,compact-58k --epochs 60 --teacher $(TEACHERS) --out runs/published/taught-60.csv
+	$(STUDY) --recipe full --models compact-103k --epochs 40 --teacher $(TEACHERS) --out runs/published/taught-40.csv
+	$(STUDY) --recipe quick --models $(ORIGINAL) --out runs/published/original.csv
+	$(STUDY) --recipe quick --models mobilenet-46k --epochs 24 --out runs/published/mobilenet.csv
 	$(BIN)/fer report --data $(DATA) --recipe quick --out figures/report.pdf --figures figures
-	$(BIN)/python -m fer_utils.report.publish runs/*.csv
+	$(BIN)/python -m fer_utils.report.publish runs/published/*.csv
