@@ -8,6 +8,7 @@ from fer_utils.data.augment import Augmentation
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import build
+from fer_utils.training import loop
 from fer_utils.training.devices import pick_device
 from fer_utils.training.loop import train
 from fer_utils.training.recipe import RECIPES, Recipe, identity, recipe
@@ -101,3 +102,21 @@ def test_unknown_names_are_refused() -> None:
         recipe("quick", 0)
     with pytest.raises(InputError, match="unknown device 'tpu': known are auto, cpu, cuda"):
         pick_device("tpu")
+
+
+def test_faces_grow_for_equal_shares_of_the_epochs() -> None:
+    assert [recipe("full", 7).side_px(epoch) for epoch in range(1, 8)] == [32, 32, 32, 40, 40, 48, 48]
+    assert recipe("full", 1).side_px(1) == 32
+    assert recipe("quick", 2).side_px(2) == 48
+
+
+def test_only_nets_that_average_over_the_map_see_small_faces(faces: FaceSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = loop.look
+    monkeypatch.setattr(loop, "look", lambda *rest: seen.append(rest[-1]) or original(*rest))  # type: ignore[func-returns-value]
+    training, validation = split(faces)
+    for name in ("compact-46k", "cnn-48k"):
+        list(train(build(name), training, validation, recipe("full", 3), 0, CPU))
+    half = len(seen) // 2
+    assert sorted(set(seen[:half])) == [32, 40, 48]
+    assert set(seen[half:]) == {48}
