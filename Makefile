@@ -31,7 +31,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 # it was interrupted, and writes report, figures, tables, weights and the README's table.
 ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k,cnn-852k,vgg-1.9m
 STUDY = $(BIN)/fer study --data $(DATA)
-TEACHERS = $$(ls -d runs/teacher-1.6m_full-36_seed-* | paste -sd,)
+TEACHERS = $$($(BIN)/python -c "import pandas; print(','.join(pandas.read_csv('runs/published/teachers.csv').run))")
 
 published: $(VENV)/ready
 	$(STUDY) --recipe full --models teacher-1.6m --epochs 36 --seeds 0,1 --out runs/published/teachers.csv

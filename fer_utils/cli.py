@@ -171,8 +171,8 @@ def evaluate(
         print(json.dumps({"model": name, "data": faces.name, "usage": usage, **worth}))
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
+    print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
     if not isnan(worth["accuracy_without_leak"]):
-        print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
         print(f"without the faces that Training also holds, or nearly: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)
@@ -200,7 +200,9 @@ def bench(
     _print_table(f"Training {model} on the CPU", table)
     plain, step = found["ratio_to_plain"], found["ratio_to_step"]
     print(f"our loop side by side: {plain:.2f} times the plain way, {step:.3f} of its own step")
-    print(f"{data} loads in {found['load_seconds_cold']:.2f} s, from the cache in {found['load_seconds_cached']:.2f} s")
+    if data != "demo":
+        cold, cached = found["load_seconds_cold"], found["load_seconds_cached"]
+        print(f"{data} loads in {cold:.2f} s, from the cache in {cached:.2f} s")
 
 
 @app.command()

@@ -104,7 +104,8 @@ def _patterns(images: np.ndarray) -> np.ndarray:
     """Each image's pixels less their mean, at length 1 (0 for a flat one): float32 `(N, 2304)`."""
     pixels = images.reshape(len(images), SIDE_PX**2).astype(np.float32)
     pixels -= pixels.mean(1, keepdims=True)
-    return pixels / np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-6)
+    pixels /= np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-6)
+    return pixels
 
 
 def counts(faces: FaceSet) -> pd.DataFrame:

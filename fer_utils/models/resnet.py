@@ -47,9 +47,9 @@ def resnet(channels: Sequence[int], blocks: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
     ]
     inputs = width
-    for width in channels:
+    for stage, width in enumerate(channels):
         for block in range(blocks):
-            layers.append(Residual(inputs, width, stride=2 if block == 0 and width != channels[0] else 1))
+            layers.append(Residual(inputs, width, stride=2 if block == 0 and stage > 0 else 1))
             inputs = width
     return nn.Sequential(
         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(inputs, len(CLASSES))

@@ -47,7 +47,7 @@ def check_model(name: str) -> str:
 
 
 def family(name: str) -> str:
-    """The family that a model's name begins with: `mobilenet`, `cnn` or `vgg`."""
+    """The family that a model's name begins with, such as `mobilenet`."""
     return name.partition("-")[0]
 
 

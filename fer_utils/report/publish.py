@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.errors import FerError
+from fer_utils.errors import FerError, InputError
 from fer_utils.files import whole, write_whole
 from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
 from fer_utils.report.display import Table
@@ -47,9 +47,9 @@ def results_block(table: pd.DataFrame) -> str:
     )
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
-        f"On {', '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run. In brackets the deviation "
-        "between the seeds, or for one seed the 95 % interval for the number of faces. The original trained "
-        f"{RECIPES['original'].epochs} epochs. "
+        f"On {', '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without its "
+        "teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval for the number of "
+        f"faces. The original trained {RECIPES['original'].epochs} epochs. "
     )
     if teachers := sorted(set(table.teachers) - {""}):
         about += f"Taught: by {', '.join(teachers)}."
@@ -93,6 +93,8 @@ def publish(table: pd.DataFrame, project: Path) -> None:
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     """The tables that studies wrote, as one, each run once."""
     table = pd.concat([pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files])
+    if len(prints := table.fingerprint.unique()) > 1:
+        raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
     return table.drop_duplicates(KEY, ignore_index=True)
 
 

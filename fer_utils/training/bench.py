@@ -27,6 +27,7 @@ from fer_utils.training.loop import build_optimizer, train
 from fer_utils.training.recipe import Recipe, recipe
 
 CPU = torch.device("cpu")
+GATE_SECONDS = 300  # to be ready in, lest the others wait for a process that failed
 PLAIN_BATCH = 128  # of the original
 FACES = 2560  # of which a tenth is validation: an epoch takes some seconds
 
@@ -80,14 +81,15 @@ def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
     """Our whole loop: augmentation, averaging, bookkeeping and the look at validation after each epoch."""
     training, validation = split(faces)
     for _ in train(zoo.build(model), training, validation, chosen, 0, CPU):
-        yield len(training) // chosen.batch_size * chosen.batch_size
+        size = min(chosen.batch_size, len(training))
+        yield len(training) // size * size
 
 
 def images_per_second(way: Callable[[], Iterator[int]], seconds: float, runs: int) -> float:
     """The images that a way of training takes in a second, as so many processes that share the cores."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:
-        gate = manager.Barrier(runs)
+        gate = manager.Barrier(runs, timeout=GATE_SECONDS)
         rates = [pool.submit(_rate, way, seconds, max(cores() // runs, 1), gate) for _ in range(runs)]
         return sum(rate.result() for rate in rates)
 

@@ -42,6 +42,11 @@ def digest(teacher: str) -> str:
     return hashlib.sha256(weights_file(teacher).read_bytes()).hexdigest()[:16]
 
 
+def title(teacher: str) -> str:
+    """A teacher for people: its model, and the beginning of its digest."""
+    return f"{weights.load_weights(weights_file(teacher))[0]}@{digest(teacher)[:8]}"
+
+
 def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
     """The view with this number of the images `(N, 48, 48)`: for all students the same, and without flips."""
     generator = torch.Generator(images.device).manual_seed(number)
@@ -49,11 +54,11 @@ def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
 
 
 def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: torch.device, folder: Path) -> Tensor:
-    """The mean logits of the teachers on every view of the training faces: float16 `(views, N, 7)` on the CPU.
+    """The mean logits of the teachers on every view that the recipe shows: float16 `(views, N, 7)` on the CPU.
 
     A teacher's logits on a view are a file in `folder`; those that are there are not computed again.
     """
-    views = range(recipe.views)
+    views = range(min(recipe.views, recipe.epochs))
     bar = tqdm(total=len(views) * len(teachers), desc="the teachers look", unit="view", leave=False, disable=None)
     mean = torch.zeros(len(views), len(training), len(CLASSES))
     with bar:
@@ -67,14 +72,15 @@ def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: to
 def _answers(
     teacher: str, training: FaceSet, recipe: Recipe, device: torch.device, folder: Path, number: int
 ) -> Tensor:
-    # Random numbers differ between kinds of devices, and with them the views.
-    decides = [digest(teacher), training.fingerprint, identity(recipe.augmentation), device.type]
+    _, net = weights.load_weights(weights_file(teacher))
+    # A view is drawn row by row, so that the order of the faces counts; and each kind of device draws its own numbers.
+    order = hashlib.sha256(training.digests.tobytes()).hexdigest()
+    decides = [digest(teacher), order, identity(recipe.augmentation), device.type, precision(net, device)]
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     file = folder / key / f"view-{number:03}.npy"
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.parent / ".lock"):
         if not file.exists():
-            _, net = weights.load_weights(weights_file(teacher))
             images = torch.from_numpy(training.images).to(device)
             found = _logits(net, images, view_of(images, recipe.augmentation, number), device)
             with whole(file) as draft:

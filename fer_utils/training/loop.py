@@ -85,8 +85,8 @@ def train(
                 if recipe.averaging:  # AveragedModel would look at its counter, and stop a GPU's queue
                     blend(averages, values, 0)
                 if device.type == "cpu":  # on a GPU a look at every loss would stop the queue
-                    _check_finite(losses[step], epoch, step)
-            _check_finite(losses, epoch, steps - 1)
+                    _check_finite(losses[: step + 1], epoch)
+            _check_finite(losses, epoch)
 
         model.eval()
         average.eval()
@@ -151,9 +151,10 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> L
     return OneCycleLR(optimizer, recipe.learning_rate, total_steps=max(recipe.epochs * steps + 1, 5), pct_start=0.25)
 
 
-def _check_finite(losses: Tensor, epoch: int, step: int) -> None:
-    if not torch.isfinite(losses).all():
+def _check_finite(losses: Tensor, epoch: int) -> None:
+    finite = torch.isfinite(losses)
+    if not finite.all():
         raise FerError(
-            f"the loss is no longer finite in epoch {epoch}, step {step + 1}: the learning rate is too high for this "
-            "model and data. Take another recipe, or look at the data with `fer data`"
+            f"the loss is no longer finite in epoch {epoch}, step {int(finite.int().argmin()) + 1}: the learning rate "
+            "is too high for this model and data. Take another recipe, or look at the data with `fer data`"
         )

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
@@ -40,7 +41,7 @@ class Run:
     runs_dir: Path
     teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the run lies: a name for people, with a hash of all that decides the weights."""
         decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
@@ -109,7 +110,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "multiply_adds": zoo.multiply_adds(stored),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
-        "teachers": [weights.load_weights(distill.weights_file(teacher))[0] for teacher in run.teachers],
+        "teachers": sorted(map(distill.title, run.teachers)),
         "precision": precision(stored, device),
         "data": faces.name,
         "fingerprint": faces.fingerprint,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_utils.errors import FerError
+from fer_utils.errors import FerError, InputError
 from fer_utils.report.publish import BLOCK, publish, read_tables, results_block
 from tests.conftest import ROOT
 from tests.report.test_analysis import table_of
@@ -48,6 +48,14 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     assert "| **0.5950** (± 0.0071) | 0.6000 |" in written  # the mean, and the file that ships
     assert (project / "figures" / "curve.svg").read_text().startswith("<?xml")
     assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> None:
+    table = table_of({"compact-46k": 0.6, "cnn-48k": 0.5})
+    table["fingerprint"] = ["a", "b"]
+    table.to_csv(tmp_path / "study.csv", index=False)
+    with pytest.raises(InputError, match="fingerprints a, b: one table is about one data set"):
+        read_tables([tmp_path / "study.csv"])
 
 
 def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:

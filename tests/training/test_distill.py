@@ -11,7 +11,7 @@ from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import InputError
 from fer_utils.models import weights
 from fer_utils.models.zoo import build
-from fer_utils.training import distill
+from fer_utils.training import distill, loop
 from fer_utils.training.distill import distillation_loss, teach, view_of
 from fer_utils.training.evaluate import predictions
 from fer_utils.training.loop import train
@@ -61,7 +61,7 @@ def test_a_view_is_answered_once(faces: FaceSet, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(distill, "_logits", lambda *rest: computed.append(1) or original(*rest))  # type: ignore[func-returns-value]
     assert torch.equal(teach([file], training, SHORT, CPU, folder), first)
     assert not computed
-    teach([file], training, dataclasses.replace(SHORT, views=3), CPU, folder)
+    teach([file], training, dataclasses.replace(SHORT, epochs=3, views=3), CPU, folder)
     assert len(computed) == 1
     teach([file, file_of(tmp_path, 1)], training, SHORT, CPU, folder)
     assert len(computed) == 3  # the second teacher's two views
@@ -85,7 +85,7 @@ def test_a_taught_run_is_another_run_and_says_who_taught_it(faces: FaceSet, tmp_
     taught = Run("cnn-48k", SHORT, 0, faces.fingerprint, tmp_path, (str(plain.folder),))
     assert taught.folder != plain.folder
     train_run(taught, faces, CPU)
-    assert list(results([plain, taught]).teachers) == ["", "cnn-48k"]
+    assert list(results([plain, taught]).teachers) == ["", f"cnn-48k@{distill.digest(str(plain.folder))[:8]}"]
     copied = tmp_path / "copy.safetensors"
     copied.write_bytes((plain.folder / "weights.safetensors").read_bytes())
     assert Run("cnn-48k", SHORT, 0, faces.fingerprint, tmp_path, (str(copied),)).folder == taught.folder
@@ -98,8 +98,31 @@ def test_wrong_teachers_are_refused(tmp_path: Path) -> None:
         distill.digest("nobody")
 
 
-def test_views_do_not_hang_on_the_seed_of_a_run(faces: FaceSet) -> None:
+def test_students_of_all_seeds_see_the_same_views_but_for_the_flip(faces: FaceSet) -> None:
     images = torch.from_numpy(faces.images)
-    first, again, other = (view_of(images, SHORT.augmentation, number) for number in (0, 0, 1))
-    assert np.array_equal(first.matrices, again.matrices)
-    assert not np.array_equal(first.matrices, other.matrices)
+    teaching = torch.randn(2, len(images), 7)
+    generators = (torch.Generator().manual_seed(seed) for seed in (0, 1))
+    (one, taught), (other, also) = (loop._view(images, SHORT, 3, generator, teaching) for generator in generators)
+    assert taught is not None
+    assert also is not None
+    assert torch.equal(taught, teaching[0])  # of two views, the third epoch shows the first again
+    assert torch.equal(taught, also)
+    assert torch.equal(one.tones, other.tones)
+    assert torch.equal(one.matrices[:, :, 1:], other.matrices[:, :, 1:])
+    assert torch.equal(one.matrices.abs(), other.matrices.abs())
+    assert not torch.equal(one.matrices, other.matrices)
+
+
+def test_the_same_faces_in_another_order_are_answered_anew(faces: FaceSet, tmp_path: Path) -> None:
+    training, _ = split(faces)
+    turned = training[np.arange(len(training))[::-1].copy()]
+    file, folder = file_of(tmp_path), tmp_path / "teaching"
+    answers = {
+        name: teach([file], part, SHORT, CPU, folder) for name, part in (("as is", training), ("turned", turned))
+    }
+    images = torch.from_numpy(turned.images)
+    seen = look(images, view_of(images, SHORT.augmentation, 0), torch.arange(len(images)), 48)
+    with torch.inference_mode():
+        expected = weights.load_weights(Path(file))[1](seen)
+    torch.testing.assert_close(answers["turned"][0].float(), expected, atol=0.03, rtol=0.03)
+    assert not torch.equal(answers["as is"].flip(1), answers["turned"])

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -45,14 +46,25 @@ def test_the_same_seed_gives_the_same_weights(faces: FaceSet) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(name: str, faces: FaceSet) -> None:
-    chosen = recipe(name, epochs=3)
+@pytest.mark.parametrize("model", ["cnn-48k", "compact-46k"])  # of one size, and of growing sizes
+def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(model: str, name: str, faces: FaceSet) -> None:
+    assert_goes_on(model, recipe(name, epochs=3), faces)
+
+
+def test_a_taught_net_goes_on_as_if_it_had_not_stopped(faces: FaceSet) -> None:
+    assert_goes_on("compact-46k", recipe("full", epochs=3), faces, torch.randn(2, len(split(faces)[0]), 7))
+
+
+def assert_goes_on(model: str, chosen: Recipe, faces: FaceSet, teaching: torch.Tensor | None = None) -> None:
     training, validation = split(faces)
-    states = train(build("cnn-48k"), training, validation, chosen, 0, CPU)
-    first = next(states)
+
+    def states(state: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        return train(build(model), training, validation, chosen, 0, CPU, state, teaching)
+
+    first = next(states())
     assert first["epoch"] == 1
     first = {key: torch.load(_saved(value), weights_only=True) for key, value in first.items()}
-    assert equal(last(faces, chosen, 0, first)["kept"], last(faces, chosen)["kept"])
+    assert equal(list(states(first))[-1]["kept"], list(states())[-1]["kept"])
 
 
 def _saved(value: Any) -> Any:
