@@ -22,7 +22,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 from fer_utils.errors import FerError
 from fer_utils.files import whole, write_whole
 from fer_utils.report.display import DEMO, METADATA, is_demo
-from fer_utils.report.figures import runs_table
+from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import RECIPES
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ every student and every epoch that shows the view again (Shen and Xing 2022, arX
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,34 +58,35 @@ def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: to
 
     A teacher's logits on a view are a file in `folder`; those that are there are not computed again.
     """
-    views = range(min(recipe.views, recipe.epochs))
-    bar = tqdm(total=len(views) * len(teachers), desc="the teachers look", unit="view", leave=False, disable=None)
-    mean = torch.zeros(len(views), len(training), len(CLASSES))
-    with bar:
+    views = min(recipe.views, recipe.epochs)
+    mean = torch.zeros(views, len(training), len(CLASSES))
+    with tqdm(total=views * len(teachers), desc="the teachers look", unit="view", leave=False, disable=None) as bar:
         for teacher in teachers:
-            for number in views:
-                mean[number] += _answers(teacher, training, recipe, device, folder, number).float() / len(teachers)
+            for number, answers in enumerate(_answers(teacher, training, recipe.augmentation, views, device, folder)):
+                mean[number] += answers.float() / len(teachers)
                 bar.update()
     return mean.half()
 
 
 def _answers(
-    teacher: str, training: FaceSet, recipe: Recipe, device: torch.device, folder: Path, number: int
-) -> Tensor:
+    teacher: str, training: FaceSet, augmentation: Augmentation, views: int, device: torch.device, folder: Path
+) -> Iterator[Tensor]:
+    """One teacher's logits, float16 `(N, 7)`, on one view after the other."""
     _, net = weights.load_weights(weights_file(teacher))
+    images = torch.from_numpy(training.images).to(device)
     # A view is drawn row by row, so that the order of the faces counts; and each kind of device draws its own numbers.
     order = hashlib.sha256(training.digests.tobytes()).hexdigest()
-    decides = [digest(teacher), order, identity(recipe.augmentation), device.type, precision(net, device)]
-    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-    file = folder / key / f"view-{number:03}.npy"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.parent / ".lock"):
-        if not file.exists():
-            images = torch.from_numpy(training.images).to(device)
-            found = _logits(net, images, view_of(images, recipe.augmentation, number), device)
-            with whole(file) as draft:
-                np.save(draft, found.half().cpu().numpy())
-    return torch.from_numpy(np.load(file))
+    decides = [digest(teacher), order, identity(augmentation), device.type, precision(net, device)]
+    kept = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    kept.mkdir(parents=True, exist_ok=True)
+    for number in range(views):
+        file = kept / f"view-{number:03}.npy"
+        with FileLock(kept / ".lock"):
+            if not file.exists():
+                found = _logits(net, images, view_of(images, augmentation, number), device)
+                with whole(file) as draft:
+                    np.save(draft, found.half().cpu().numpy())
+        yield torch.from_numpy(np.load(file))
 
 
 def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> Tensor:
