@@ -159,11 +159,11 @@ def evaluate(
     from fer_utils.data.load import load
     from fer_utils.models.weights import open_model
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.evaluate import assess, labelled_part
+    from fer_utils.training.evaluate import answer, assess, labelled_part
 
     name, net = open_model(model)
     faces = load(data)
-    worth = assess(net, labelled_part(faces, usage), faces, pick_device(device))
+    worth = assess(answer(net, labelled_part(faces, usage), faces, pick_device(device)))
     if as_json:
         worth["accuracy_without_leak"] = (
             None if isnan(worth["accuracy_without_leak"]) else worth["accuracy_without_leak"]

@@ -12,7 +12,8 @@ def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Sequential
     """A plain CNN `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
     `stages` gives the channels of the convolutions of each stage; a stage ends with a max pool that halves the map, and
-    the last is followed by an average over 3x3 pixels. `hidden` gives the widths of the fully connected layers.
+    the last is followed by an average over 3x3 pixels (of a 48 px face; it cuts other sizes into as many parts).
+    `hidden` gives the widths of the fully connected layers.
     """
     layers: list[nn.Module] = []
     channels = 1
@@ -22,7 +23,7 @@ def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Sequential
             channels = width
         layers.append(nn.MaxPool2d(2))
     side = 48 // 2 ** len(stages) // 3
-    layers += [nn.AvgPool2d(3), nn.Flatten()]
+    layers += [nn.AdaptiveAvgPool2d(side), nn.Flatten()]
     features = channels * side**2
     for width in hidden:
         layers.append(LinearBN(features, width))

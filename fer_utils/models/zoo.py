@@ -13,6 +13,8 @@ from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import unknown
 from fer_utils.models.cnn import cnn
 from fer_utils.models.compact import compact
+from fer_utils.models.matched import ABLATED, BUDGETS, matched, narrow
+from fer_utils.models.matched import FAMILIES as MATCHED
 from fer_utils.models.mobilenet import mobilenet
 from fer_utils.models.resnet import resnet
 from fer_utils.models.vgg import vgg
@@ -36,6 +38,9 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "compact-158k": partial(compact, 16, [(32, 3), (48, 3), (64, 2)], head=64),
     "compact-900k": partial(compact, 32, [(64, 3), (96, 3), (144, 3)], head=256),
     "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
+    # For question 4: nets of equal size that differ in one thing at a time.
+    **{f"{name}-{n // 1000}k": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
+    **{f"narrow8-{kilo}k": partial(narrow, n) for kilo, n in zip((9, 26), ABLATED, strict=True)},
 }
 
 
@@ -69,7 +74,7 @@ def keras_parameters(model: nn.Module) -> int:
 
 
 def takes_any_size(model: nn.Sequential) -> bool:
-    """Whether a model reads faces of other sizes too, since it averages over the whole map before its head."""
+    """Whether a model reads faces of other sizes too, since it averages the map to a fixed size before its head."""
     return any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in model)
 
 
@@ -114,7 +119,7 @@ def describe(layer: nn.Module) -> str:
         return f"{name} {inputs}→{weights[-1].shape[0]}"
     if isinstance(layer, nn.Dropout):
         return f"{name} {layer.p}"
-    size = getattr(layer, "kernel_size", None)
+    size = getattr(layer, "kernel_size", getattr(layer, "output_size", None))
     return f"{name} {size}" if size else name
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import precision_recall_fscore_support
 from torch import Tensor, nn
@@ -21,33 +22,43 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([model(to_input(batch)).float() for batch in images.split(EVALUATION_BATCH)])
 
 
-def predictions(model: nn.Module, faces: FaceSet, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """The most likely class of each face, int64 `(N,)`, in float32: from its logits, and from its mirror's as well."""
-    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    images = torch.from_numpy(faces.images).to(device)
-    plain, mirrored = logits(model, images), logits(model, images.flip(2))
-    return plain.argmax(1).cpu().numpy(), (plain + mirrored).argmax(1).cpu().numpy()
+def answer(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device) -> pd.DataFrame:
+    """What a model says of each labelled face, in float32: a row a face.
 
-
-def assess(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device) -> dict[str, Any]:
-    """What a model's answers on labelled faces are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
-
-    `accuracy_flip_averaged` is that of the logits of a face and of its mirror image together, at twice the cost.
-    `accuracy_without_leak` leaves out the test faces that Training of `faces` also holds, pixel for pixel or nearly
-    (`leaked`); NaN if that is all, and for Training faces themselves.
+    `face` is the hash of its pixels, `label` its own class, `predicted` the most likely one, `predicted_flip_averaged`
+    that of the logits of the face and of its mirror image together, at twice the cost. `leaked` marks the faces that
+    Training of `faces` holds, pixel for pixel or nearly: all of Training's own, and some of a test.
     """
-    found, averaged = predictions(model, part, device)
-    hits = found == part.labels
-    new = ~leaked(part, faces.part("Training")) if "Training" not in part.usage else np.zeros(len(part), bool)
+    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    images = torch.from_numpy(part.images).to(device)
+    plain, mirrored = logits(model, images), logits(model, images.flip(2))
+    known = leaked(part, faces.part("Training")) if "Training" not in part.usage else np.ones(len(part), bool)
+    return pd.DataFrame(
+        {
+            "face": [f"{digest:016x}" for digest in part.digests],
+            "label": part.labels,
+            "predicted": plain.argmax(1).cpu().numpy(),
+            "predicted_flip_averaged": (plain + mirrored).argmax(1).cpu().numpy(),
+            "leaked": known,
+        }
+    )
+
+
+def assess(answers: pd.DataFrame) -> dict[str, Any]:
+    """What the answers are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
+
+    `accuracy_flip_averaged` and `accuracy_without_leak` are NaN where there is nothing to count.
+    """
+    hits = answers.predicted == answers.label
     precision, recall, _, n = precision_recall_fscore_support(
-        part.labels, found, labels=range(len(CLASSES)), zero_division=0.0
+        answers.label, answers.predicted, labels=range(len(CLASSES)), zero_division=0.0
     )
     rows = zip(CLASSES, precision, recall, n, strict=True)
     return {
         "accuracy": float(hits.mean()),
-        "accuracy_flip_averaged": float((averaged == part.labels).mean()),
-        "accuracy_without_leak": float(hits[new].mean()) if new.any() else float("nan"),
-        "n": len(part),
+        "accuracy_flip_averaged": float((answers.predicted_flip_averaged == answers.label).mean()),
+        "accuracy_without_leak": float(hits[~answers.leaked].mean()),
+        "n": len(answers),
         "per_class": {c: {"precision": float(p), "recall": float(r), "n": int(k)} for c, p, r, k in rows},
     }
 
@@ -63,14 +74,22 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
     return part
 
 
-def scores(model: nn.Module, faces: FaceSet, device: torch.device) -> dict[str, float]:
-    """Accuracy and number of faces for validation and for every test usage that `faces` has."""
+def examine(model: nn.Module, faces: FaceSet, device: torch.device) -> pd.DataFrame:
+    """A model's answers on validation and on every test usage that `faces` has, each a `part` of the table."""
     tests = {usage: faces.part(usage) for usage in USAGES[1:] if len(faces.part(usage))}
+    parts = {VALIDATION: labelled_part(faces, VALIDATION)} | tests
+    return pd.concat(
+        [answer(model, part, faces, device).assign(part=name) for name, part in parts.items()], ignore_index=True
+    )
+
+
+def scores(answers: pd.DataFrame) -> dict[str, float]:
+    """Accuracy and number of faces for every part of the answers."""
     found: dict[str, float] = {}
-    for name, part in ({VALIDATION: labelled_part(faces, VALIDATION)} | tests).items():
-        worth = assess(model, part, faces, device)
+    for name, rows in answers.groupby("part", sort=False):
+        worth = assess(rows)
         found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
-        if name in tests:
+        if name != VALIDATION:
             found[f"{name}_accuracy_flip_averaged"] = worth["accuracy_flip_averaged"]
             found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
     return found

@@ -31,7 +31,8 @@ class Run:
     """What decides the weights of a run, and the folder where they come to lie.
 
     The folder holds `run.json` (all there is to know; it appears last, and marks the run as finished), `history.csv`
-    (one row an epoch), `weights.safetensors`, and `resume.pt` while the run is unfinished.
+    (one row an epoch), `predictions.csv` (one row a face of validation and tests), `weights.safetensors`, and
+    `resume.pt` while the run is unfinished.
     """
 
     model: str
@@ -103,6 +104,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file)
     _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
+    answers = evaluate.examine(stored, faces, device)
     record = {
         "model": run.model,
         "family": zoo.family(run.model),
@@ -114,7 +116,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "precision": precision(stored, device),
         "data": faces.name,
         "fingerprint": faces.fingerprint,
-        "metrics": evaluate.scores(stored, faces, device),
+        "metrics": evaluate.scores(answers),
         "seconds": round(float(history.seconds.sum()), 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),
@@ -127,6 +129,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         },
     }
     write_whole(run.folder / "history.csv", history.to_csv(index=False))
+    write_whole(run.folder / "predictions.csv", answers.to_csv(index=False))
     write_whole(run.folder / "run.json", json.dumps(record, indent=1))
     (run.folder / "resume.pt").unlink(missing_ok=True)
 

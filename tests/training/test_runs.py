@@ -14,7 +14,7 @@ from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
 from fer_utils.models.weights import open_model
-from fer_utils.training.evaluate import assess, labelled_part
+from fer_utils.training.evaluate import answer, assess, labelled_part
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
 
@@ -27,7 +27,8 @@ def run_of(faces: FaceSet, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
 
 def test_a_finished_run_holds_what_the_design_says(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
-    assert {path.name for path in run.folder.iterdir()} == {"run.json", "history.csv", "weights.safetensors", ".lock"}
+    files = {"run.json", "history.csv", "predictions.csv", "weights.safetensors", ".lock"}
+    assert {path.name for path in run.folder.iterdir()} == files
     record = json.loads((run.folder / "run.json").read_text())
     assert record["model"] == "cnn-48k"
     assert record["parameters"] == 47_511
@@ -39,7 +40,10 @@ def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run]).iloc[0]
     _, model = open_model(str(run.folder / "weights.safetensors"))
-    worth = assess(model, labelled_part(faces, "PublicTest"), faces, CPU)
+    answers = answer(model, labelled_part(faces, "PublicTest"), faces, CPU)
+    kept = pd.read_csv(run.folder / "predictions.csv")
+    assert kept[kept.part == "PublicTest"].predicted.tolist() == answers.predicted.tolist()
+    worth = assess(answers)
     assert row.PublicTest_accuracy == worth["accuracy"]
     assert row.PublicTest_faces == worth["n"] == sum(c["n"] for c in worth["per_class"].values())
 
