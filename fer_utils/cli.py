@@ -209,7 +209,7 @@ def bench(
 def report(
     data: Data = "demo",
     recipe: RecipeName = "quick",
-    language: Annotated[str, typer.Option(help="The language of the answers: en.")] = "en",
+    language: Annotated[str, typer.Option(help="The language of the report: en or zh-TW.")] = "en",
     out: Annotated[Path, typer.Option(help="The PDF; the HTML file comes to lie beside it.")] = Path("report.pdf"),
     seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
     epochs: Epochs = None,

@@ -1,14 +1,16 @@
 """Numbers: what a results table says, model by model and pair by pair."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from torch import nn
 
 from fer_utils.data.faces import USAGES
-from fer_utils.models import zoo
+from fer_utils.models import matched, zoo
+from fer_utils.report.statistics import Difference, difference, interval
 
 # What the original report gives (validation of questions 2 and 3, PublicTest of question 1), with its own counts.
 ORIGINAL = pd.DataFrame(
@@ -49,6 +51,11 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
 
 
+def homework(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the homework's own models, without the nets that are made to be of equal size."""
+    return table[table.model.isin(ORIGINAL.model)]
+
+
 def measures(table: pd.DataFrame) -> list[str]:
     """What the table has accuracies of: `validation`, and the test usages that the data have."""
     return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]
@@ -59,56 +66,58 @@ def final_measure(table: pd.DataFrame) -> str:
     return [*measures(table)[1:], "validation"][0]
 
 
-def interval(accuracy: float, faces: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of an accuracy on so many faces."""
-    found = binomtest(round(accuracy * faces), int(faces)).proportion_ci(0.95, method="wilson")
-    return found.low, found.high
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two models on one measure."""
+    """Two models of a results table on one measure, each as its row of the summary."""
 
     first: pd.Series
     second: pd.Series
     measure: str
+    table: pd.DataFrame
 
-    @property
-    def points(self) -> float:
-        """By how many percentage points the first is better, to a tenth."""
-        accuracy = f"{self.measure}_accuracy"
-        return round(100 * (self.first[accuracy] - self.second[accuracy]), 1) + 0.0  # never -0.0
-
-    @property
-    def decided(self) -> bool:
-        """Whether the 95 % intervals lie apart."""
-        low, high = f"{self.measure}_low", f"{self.measure}_high"
-        return self.first[low] > self.second[high] or self.second[low] > self.first[high]
+    @cached_property
+    def difference(self) -> Difference:
+        """The two on the same faces."""
+        one, two = (self.table[self.table.model == row.model] for row in (self.first, self.second))
+        return difference(one, two, self.measure)
 
 
-def compare(summary: pd.DataFrame, first: str, second: str, measure: str) -> Comparison:
-    """Two models of a summary, by name."""
-    rows = summary.set_index("model", drop=False)
-    return Comparison(rows.loc[first], rows.loc[second], measure)
+def compare(table: pd.DataFrame, first: str, second: str, measure: str) -> Comparison:
+    """Two models of a results table, by name."""
+    rows = summarize(table).set_index("model", drop=False)
+    return Comparison(rows.loc[first], rows.loc[second], measure, table)
 
 
-def matched_pairs(summary: pd.DataFrame) -> list[Comparison]:
+def matched_pairs(table: pd.DataFrame) -> list[Comparison]:
     """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
+    summary = summarize(table)
     cnns = summary[summary.family == "cnn"]
     pairs = []
     for _, net in summary[summary.family == "mobilenet"].iterrows():
         ratio = np.exp(np.abs(np.log(cnns.parameters / net.parameters)))
         if len(ratio) and ratio.min() <= SAME_SIZE:
-            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], "validation"))
+            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], "validation", table))
     return pairs
 
 
-def catch_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None]:
+def catch_up(table: pd.DataFrame) -> tuple[pd.Series, pd.Series | None]:
     """The best MobileNet on validation, and the smallest plain CNN that is as accurate or more; None if none is."""
+    summary = summarize(table)
     nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
     best = nets.loc[nets.validation_accuracy.idxmax()]
     equals = cnns[cnns.validation_accuracy >= best.validation_accuracy]
     return best, None if equals.empty else equals.loc[equals.parameters.idxmin()]
+
+
+def steps(table: pd.DataFrame, budget: int) -> list[Comparison]:
+    """The steps from the plain CNN to the MobileNet at a budget, each a net beside the one before it."""
+    chain = matched.chain(budget)
+    return [compare(table, after, before, final_measure(table)) for before, after in pairwise(chain)]
+
+
+def budgets(table: pd.DataFrame) -> list[int]:
+    """The budgets at which all nets of equal size are in the table."""
+    return [budget for budget in matched.BUDGETS if set(matched.chain(budget)) <= set(table.model)]
 
 
 @dataclass(frozen=True)

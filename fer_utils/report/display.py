@@ -6,6 +6,7 @@ and take the Markdown, the SVG or the CSV.
 
 import html
 import io
+import warnings
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from fer_utils.report.language import sentences
+
 METADATA = "fer_utils"
-DEMO = "Demo faces, drawn and not photographed: the numbers say nothing about FER2013."
 
 
 def is_demo(table: pd.DataFrame) -> bool:
@@ -23,16 +25,21 @@ def is_demo(table: pd.DataFrame) -> bool:
     return bool((table.data == "demo").any())
 
 
+def note(table: pd.DataFrame, language: str) -> str:
+    """What must stand beside every result of the demo faces; nothing for results of photographs."""
+    return sentences(language)["demo"] if is_demo(table) else ""
+
+
 @dataclass(frozen=True)
 class Text:
-    """A text in Markdown, which opens with a note where it tells demo results."""
+    """A text in Markdown, which opens with the note that must stand beside it, if any."""
 
     text: str
-    demo: bool
+    note: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        shown = f"*{DEMO}*\n\n{self.text}" if self.demo else self.text
-        return {"text/markdown": shown, "text/plain": shown}, {METADATA: {"text": self.text, "demo": self.demo}}
+        shown = f"*{self.note}*\n\n{self.text}" if self.note else self.text
+        return {"text/markdown": shown, "text/plain": shown}, {METADATA: {"text": self.text, "note": self.note}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Figure:
     caption: str
     drawing: Drawing
     data: pd.DataFrame
-    demo: bool
+    note: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = {
@@ -52,11 +59,13 @@ class Figure:
             "text/csv": self.data.to_csv(index=False),
             "text/plain": self.caption,
         }
-        return bundle, {METADATA: {"figure": self.name, "caption": self.caption, "demo": self.demo}}
+        return bundle, {METADATA: {"figure": self.name, "caption": self.caption, "note": self.note}}
 
     def _draw(self, format: str, **options: Any) -> bytes:
         file = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": METADATA}):  # the same bytes each time
+        # The same bytes each time; and a character without a glyph is an error, not a box.
+        with matplotlib.rc_context({"svg.hashsalt": METADATA}), warnings.catch_warnings():
+            warnings.filterwarnings("error", "Glyph .* missing")
             self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
         return file.getvalue()
 
@@ -68,11 +77,11 @@ class Table:
     name: str
     caption: str
     data: pd.DataFrame
-    demo: bool = False
+    note: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = {"text/html": self.html(), "text/markdown": self.markdown(), "text/plain": self.data.to_string()}
-        return bundle, {METADATA: {"table": self.name, "caption": self.caption, "demo": self.demo}}
+        return bundle, {METADATA: {"table": self.name, "caption": self.caption, "note": self.note}}
 
     def markdown(self) -> str:
         """The table in pandoc's Markdown, with its caption."""

@@ -21,13 +21,16 @@ from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
 from fer_utils.errors import FerError
 from fer_utils.files import whole, write_whole
-from fer_utils.report.display import DEMO, METADATA, is_demo
+from fer_utils.report.analysis import summarize
+from fer_utils.report.display import METADATA, is_demo
+from fer_utils.report.figures import epochs, seeds
+from fer_utils.report.fonts import FOLDER, check_glyphs
+from fer_utils.report.language import LANGUAGES, sentences, translated
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import RECIPES
 
 HERE = Path(__file__).parent
-TITLE = "Facial expressions with few parameters"
-SUBTITLE = "MobileNets and plain CNNs by size"
+HEADING = re.compile(r"(#+ (?:\d+\. )?)?(.*)")
 PANDOC_MARKDOWN = "markdown-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
@@ -91,7 +94,8 @@ class _PandocExporter(Exporter):
         """The finished document, and resources that name its extension. Raises `FerError` for a failed notebook."""
         refuse_unfinished(nb)
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
-        demo = _shows_demo(nb)
+        front_matter = _front_matter(nb)
+        _translate(nb, language_of(nb))
         nb, resources = ShownOutputs(enabled=True)(nb, resources)
         pictures = resources["outputs"]
         exporter = MarkdownExporter(exclude_input=True)
@@ -99,7 +103,7 @@ class _PandocExporter(Exporter):
         with TemporaryDirectory() as folder:
             for name, content in pictures.items():
                 (Path(folder) / name).write_bytes(content)
-            document = self.convert(_front_matter(nb, demo) + text, Path(folder))
+            document = self.convert(front_matter + text, Path(folder))
         return document, {**resources, "output_extension": self.file_extension, "outputs": {}}
 
     def convert(self, markdown: str, folder: Path) -> bytes | str:
@@ -107,21 +111,38 @@ class _PandocExporter(Exporter):
         raise NotImplementedError
 
 
-def _front_matter(nb: NotebookNode, demo: bool) -> str:
+def language_of(nb: NotebookNode) -> str:
+    """The language that the notebook's parameters ask for; English for one that has no such parameter."""
+    language = nb.metadata.get(METADATA, {}).get("language", "en")
+    for cell in nb.cells:
+        if _tags(cell) & {"parameters", "injected-parameters"}:
+            for found in re.finditer(r"""^language\b[^=\n]*=\s*["']([\w-]+)["']""", cell.source, re.MULTILINE):
+                language = found[1]
+    return language if language in LANGUAGES else "en"
+
+
+def _translate(nb: NotebookNode, language: str) -> None:
+    """Put the project's own headings and questions, which the notebooks have in English, in the report's language."""
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            parts = [HEADING.fullmatch(line) for line in cell.source.splitlines()]
+            cell.source = "\n".join((m[1] or "") + translated(m[2], language) for m in parts if m)
+
+
+def _front_matter(nb: NotebookNode) -> str:
     """The title block as pandoc reads it, with a running note where results of demo faces are shown."""
-    about = nb.metadata.get(METADATA, {})
+    about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
-    lines |= {"date": about.get("date", ""), "running": DEMO if demo else ""}
+    lines |= {"date": about.get("date", ""), "running": _running_note(nb), "lang": language}
+    lines |= {"chinese": "yes" if language == "zh-TW" else ""}
     # JSON strings are YAML strings.
-    return (
-        "---\n"
-        + "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value)
-        + "lang: en\n---\n\n"
-    )
+    rows = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value]
+    return "---\n" + "".join(rows) + "---\n\n"
 
 
-def _shows_demo(nb: NotebookNode) -> bool:
-    return any(output.get("metadata", {}).get(METADATA, {}).get("demo") for output in _outputs(nb))
+def _running_note(nb: NotebookNode) -> str:
+    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in _outputs(nb)]
+    return next(filter(None, notes), "")
 
 
 class TypstPDFExporter(_PandocExporter):
@@ -139,8 +160,11 @@ class TypstPDFExporter(_PandocExporter):
         text = pypandoc.convert_text(markdown, "typst", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")
+        check_glyphs(text)
         try:
-            document, warnings = typst.compile_with_warnings(str(source), ignore_system_fonts=True)
+            document, warnings = typst.compile_with_warnings(
+                str(source), font_paths=[str(FOLDER)], ignore_system_fonts=True
+            )
         except typst.TypstError as error:
             raise FerError(f"Typst cannot set the report: {error.message}") from None
         if warnings:
@@ -168,24 +192,28 @@ class ReportHTMLExporter(_PandocExporter):
 # ---- the report of many notebooks ----
 
 
-def merge(notebooks: list[NotebookNode], table: pd.DataFrame) -> NotebookNode:
+def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
     """One notebook from many.
 
     All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
     """
     for nb in notebooks:
         refuse_unfinished(nb)
-    cells = [new_markdown_cell("# Questions and answers")]
+    say = sentences(language)
+    cells = [new_markdown_cell(f"# {say['questions_and_answers']}")]
     for number, nb in enumerate(notebooks, 1):
         question = next(cell.source for cell in nb.cells if "question" in _tags(cell))
         cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
     for nb in notebooks:
         cells += [cell for cell in nb.cells if not _tags(cell) & {"question", "answer", "runs"}]
-    about = f"Every result of this study is computed from {len(table)} runs. {_data_line(table)}"
-    about += f" The original's values are quoted from its report; it trained {RECIPES['original'].epochs} epochs."
-    cells += [new_markdown_cell(f"# Where the numbers come from\n\n{about}\n\n{runs_table(table).markdown()}")]
+    data = _data_line(table, say)
+    about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
+    cells += [new_markdown_cell(f"# {say['provenance']}\n\n{about}\n\n{runs_table(table, language).markdown()}")]
     merged = new_notebook(cells=cells)
-    merged.metadata[METADATA] = {"title": TITLE, "subtitle": f"{SUBTITLE}. {_data_line(table)}", "date": _date(table)}
+    merged.metadata[METADATA] = {
+        "title": say["title"], "subtitle": say["subtitle"].format(data=data), "date": _date(table, say),
+        "language": language,
+    }  # fmt: skip
     return merged
 
 
@@ -201,21 +229,22 @@ def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
     return (cell for cell in nb.cells if tag in _tags(cell))
 
 
-def _data_line(table: pd.DataFrame) -> str:
+def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
     """The data, the recipe and the machine in a sentence."""
-    first, seeds = table.iloc[0], table.seed.nunique()
+    first = table.iloc[0]
     # A file's name may hold what Markdown reads as a mark.
-    faces = "the demo faces" if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
-    return (
-        f"Data: {faces} (fingerprint {first.fingerprint}). Recipe {first.recipe}, {first.epochs} epochs, "
-        f"{seeds} seed{'s' if seeds > 1 else ''}, {table.seconds.sum() / 60:.0f} minutes of training in all on "
-        f"{', '.join(table.device.unique())}."
-    )
+    faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
+    summary = summarize(table)
+    return say["data"].format(
+        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say),
+        seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
+    )  # fmt: skip
 
 
-def _date(table: pd.DataFrame) -> str:
+def _date(table: pd.DataFrame, say: dict[str, str]) -> str:
     """The day of the last run, so that the same runs give the same bytes."""
-    return str(table.finished.max())[:10]
+    day = pd.Timestamp(str(table.finished.max()))
+    return say["date"].format(year=day.year, month=day.month, day=day.day)
 
 
 def write_report(nb: NotebookNode, out: Path) -> list[Path]:

@@ -12,65 +12,66 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
-from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
-from fer_utils.report.display import Figure, is_demo
+from fer_utils.report.analysis import ORIGINAL, final_measure, homework, summarize
+from fer_utils.report.display import Figure, note
+from fer_utils.report.fonts import families
+from fer_utils.report.language import sentences
 from fer_utils.training.recipe import RECIPES
 
-FAMILIES = {
-    "mobilenet": "MobileNet",
-    "cnn": "plain CNN",
-    "vgg": "VGG",
-    "compact": "compact net",
-    "teacher": "ResNet, the teacher",
-}
+FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
 MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
+# Nets of equal size look like the family that they are nearest to.
+COLOURS |= {"separable8": COLOURS["mobilenet"], "cnn8": COLOURS["cnn"], "cnn8fc": COLOURS["vgg"]}
+MARKERS |= {"separable8": "o", "cnn8": "s", "cnn8fc": "D"}
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
 LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 6), "below": (5, -6)}  # points from a peer to its name
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
-    "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9,
     "legend.frameon": True,
 }
 
 
-def size_scatter(table: pd.DataFrame, name: str) -> Figure:
+def style(language: str) -> Any:
+    """The context in which a figure is drawn."""
+    return matplotlib.rc_context(STYLE | {"font.family": families(language)})
+
+
+def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
-    summary = summarize(table)
+    say, summary = sentences(language), summarize(homework(table))
     original = (
         summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset="validation_accuracy")
     )
-    with matplotlib.rc_context(STYLE):
+    with style(language):
         drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
         axes = drawing.subplots()
         for family, rows in summary.groupby("family", sort=False):
-            _points(axes, rows, str(family), summary.parameters)
+            _points(axes, rows, str(family), summary.parameters, say["this_study"].format(family=say[str(family)]))
         for family, rows in original.groupby("family", sort=False):
-            label = f"{FAMILIES[str(family)]}, original report (FER2013)"
+            label = say["original_report"].format(family=say[str(family)])
             axes.plot(
                 rows.parameters, rows.validation_accuracy, MARKERS[str(family)], color=COLOURS[str(family)],
                 markerfacecolor="white", label=label, zorder=2,
             )  # fmt: skip
-        _size_axis(axes, summary.parameters)
-        axes.set_ylabel("accuracy on validation")
+        _size_axis(axes, summary.parameters, say)
+        axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
     data = summary.merge(original[["model", "validation_accuracy"]], "left", on="model", suffixes=("", "_original"))
-    seeds = _seeds(summary)
-    text = (
-        f"Accuracy on validation against trainable parameters. Bars: 95 % interval over the faces; {seeds}, "
-        f"{_epochs(summary)}, where the original trained {RECIPES['original'].epochs}."
+    text = say["size_scatter_caption"].format(
+        seeds=seeds(summary, say), epochs=epochs(summary, say), original=RECIPES["original"].epochs
     )
-    return Figure(name, text, drawing, data, is_demo(table))
+    return Figure(name, text, drawing, data, note(table, language))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series) -> None:
+def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series, label: str) -> None:
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
     axes.errorbar(
         rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
-        label=f"{FAMILIES[family]}, this study", zorder=3,
+        label=label, zorder=3,
     )  # fmt: skip
     for model, x, accuracy in rows[["model", "parameters", "validation_accuracy"]].itertuples(index=False):
         # The legend names the family; the size stands on the side away from the nearest other model.
@@ -82,11 +83,11 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series) -> N
         )  # fmt: skip
 
 
-def curve(table: pd.DataFrame, name: str = "curve") -> Figure:
+def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy on a test against trainable parameters: all that is published, and what others reach."""
-    summary, measure = summarize(table), final_measure(table)
+    say, summary, measure = sentences(language), summarize(table), final_measure(table)
     accuracy = f"{measure}_accuracy"
-    with matplotlib.rc_context(STYLE):
+    with style(language):
         drawing = Drawing(figsize=(7.6, 4.8), layout="constrained")
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
@@ -99,22 +100,19 @@ def curve(table: pd.DataFrame, name: str = "curve") -> Figure:
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle="-" if taught else ":",
                 markerfacecolor=None if taught else "white",
-                label=f"{FAMILIES[family]}, taught" if taught else FAMILIES[family], zorder=3,
+                label=say["taught"].format(family=say[family]) if taught else say[family], zorder=3,
             )  # fmt: skip
-        _others(axes, measure)
-        _size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]))
-        axes.set_ylabel(f"accuracy on {measure}")
+        _others(axes, measure, say)
+        _size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
+        axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
         axes.legend(loc="lower right", fontsize=8)
-    text = (
-        f"Accuracy on {measure} against trainable parameters; {_seeds(summary)}. Bars: the deviation between seeds, or "
-        f"for one seed the 95 % interval over the faces. Others: on {measure} unless said otherwise."
-    )
-    return Figure(name, text, drawing, summary, is_demo(table))
+    text = say["curve_caption"].format(measure=say[measure], seeds=seeds(summary, say))
+    return Figure(name, text, drawing, summary, note(table, language))
 
 
-def _others(axes: Axes, measure: str) -> None:
+def _others(axes: Axes, measure: str, say: dict[str, str]) -> None:
     """What others reach, each with its name on the side where there is room."""
-    axes.plot(PEERS.parameters, PEERS.accuracy, "x", color="0.35", label="others", zorder=2)
+    axes.plot(PEERS.parameters, PEERS.accuracy, "x", color="0.35", label=say["others"], zorder=2)
     for peer in PEERS.itertuples():
         where = "" if peer.measure == measure else f" ({peer.measure})"
         axes.annotate(
@@ -124,14 +122,14 @@ def _others(axes: Axes, measure: str) -> None:
         )  # fmt: skip
 
 
-def _size_axis(axes: Axes, parameters: pd.Series) -> None:
+def _size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     ticks = [t for t in (20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)]
     axes.set_xticks(ticks)
-    axes.set_xlabel("trainable parameters")
+    axes.set_xlabel(say["trainable_parameters"])
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.margins(y=0.15)
 
@@ -141,26 +139,28 @@ def _inside(axes: Axes, x: float) -> bool:
     return low <= x <= high
 
 
-def _seeds(summary: pd.DataFrame) -> str:
+def seeds(summary: pd.DataFrame, say: dict[str, str]) -> str:
+    """How many seeds a model has, in words."""
     low, high = summary.seeds.min(), summary.seeds.max()
-    if high == 1:
-        return "one seed a model"
-    return f"mean of {low} seeds a model" if low == high else f"mean of {low} to {high} seeds a model"
+    key = "one_seed" if high == 1 else "some_seeds" if low == high else "many_seeds"
+    return say[key].format(low=low, high=high)
 
 
-def _epochs(summary: pd.DataFrame) -> str:
-    return f"{' or '.join(map(str, sorted(summary.epochs.unique())))} epochs"
+def epochs(summary: pd.DataFrame, say: dict[str, str]) -> str:
+    """How many epochs the models were trained."""
+    return say["or"].join(map(str, sorted(summary.epochs.unique())))
 
 
-def learning_curves(table: pd.DataFrame, name: str) -> Figure:
+def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Validation accuracy epoch by epoch, a line a run."""
+    say = sentences(language)
     history = pd.concat(
         [
             pd.read_csv(Path(run) / "history.csv").assign(model=model, seed=seed)
             for run, model, seed in table[["run", "model", "seed"]].itertuples(index=False)
         ]
     )
-    with matplotlib.rc_context(STYLE):
+    with style(language):
         drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
         axes = drawing.subplots()
         colours = {model: COLOURS[zoo.family(str(model))] for model in history.model.unique()}
@@ -168,8 +168,8 @@ def learning_curves(table: pd.DataFrame, name: str) -> Figure:
             history, x="epoch", y="validation_accuracy", hue="model", style="model", palette=colours, markers=True,
             dashes=False, units="seed", estimator=None, ax=axes,
         )  # fmt: skip
-        axes.set_ylabel("accuracy on validation")
+        axes.set_xlabel(say["epoch"])
+        axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         axes.set_xlim(0, None)
         axes.legend(title=None, loc="lower right", fontsize=8)
-    text = "Accuracy on validation after every epoch of training."
-    return Figure(name, text, drawing, history, is_demo(table))
+    return Figure(name, say["learning_curves_caption"], drawing, history, note(table, language))

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from fer_utils.errors import InputError, unknown
-from fer_utils.report.answers import sentences
+from fer_utils.report.language import sentences
 from fer_utils.training.study import listed, train_study, whole_numbers
 
 PARAMETERS: dict[str, tuple[type, ...]] = {

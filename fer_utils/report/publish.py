@@ -86,7 +86,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     table, block = table.drop(columns="run"), results_block(table)
     write_whole(figures / "runs.csv", table.to_csv(index=False))
     write_whole(figures / "results.csv", summarize(table).to_csv(index=False))
-    write_figure("curve", curve(table)._repr_mimebundle_()[0], figures)
+    write_figure("curve", curve(table, "curve", "en")._repr_mimebundle_()[0], figures)
     write_whole(readme, BLOCK.sub(lambda _: block, text))
 
 

@@ -50,7 +50,7 @@ def make_report(
     models = list(dict.fromkeys(model for source in sources for model in models_of(source)))
     table = train_study(data, models, whole_numbers(seeds), recipe, epochs, device, runs_dir)
     executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
-    written = export.write_report(export.merge(executed, table), out)
+    written = export.write_report(export.merge(executed, table, language), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)
         write_whole(figures_dir / "runs.csv", table.drop(columns="run").to_csv(index=False))

@@ -41,6 +41,9 @@ def train(
     that is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not recipe.dropout:
+        for layer in (layer for layer in model.modules() if isinstance(layer, nn.Dropout)):
+            layer.p = 0.0
     average = copy.deepcopy(model) if recipe.averaging else model
     blend = get_ema_multi_avg_fn(recipe.averaging)
     averages, values = _floats(average), _floats(model)

@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from fer_utils.models import zoo
-from fer_utils.models.matched import ABLATED, BUDGETS, FAMILIES, width_for
+from fer_utils.models.matched import BUDGETS, FAMILIES, chain, width_for
 from fer_utils.models.zoo import build
 
 
@@ -34,7 +34,7 @@ def test_each_step_changes_one_thing() -> None:
 
 def test_the_narrow_nets_are_named_by_their_parameters() -> None:
     names = [name for name in zoo.MODELS if name.startswith("narrow8")]
-    assert len(names) == len(ABLATED)
+    assert len(names) == len(BUDGETS)
     for name in names:
         assert f"narrow8-{zoo.parameters(build(name)) / 1000:.0f}k" == name
 
@@ -42,3 +42,9 @@ def test_the_narrow_nets_are_named_by_their_parameters() -> None:
 def test_more_parameters_make_no_layer_narrower() -> None:
     widths = [width_for("cnn8", budget) for budget in BUDGETS]
     assert widths == sorted(widths)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_the_nets_of_a_chain_are_in_the_zoo(budget: int) -> None:
+    assert len(chain(budget)) == 5
+    assert set(chain(budget)) <= set(zoo.MODELS)

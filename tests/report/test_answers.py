@@ -1,11 +1,6 @@
-import re
-from string import Formatter
-
 import pytest
 
-from fer_utils.errors import InputError
 from fer_utils.report import answers
-from fer_utils.report.answers import SENTENCES
 from tests.report.test_analysis import table_of
 
 
@@ -54,7 +49,7 @@ def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[n
     accuracies: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.5}
     bundle, metadata = answer(table_of(accuracies, data="demo"), "en")._repr_mimebundle_()
     assert bundle["text/markdown"].startswith("*Demo faces")
-    assert metadata["fer_utils"]["demo"]
+    assert metadata["fer_utils"]["note"]
     assert "emo" not in answer(table_of(accuracies), "en")._repr_mimebundle_()[0]["text/markdown"]
 
 
@@ -80,25 +75,3 @@ def test_families_are_told_apart() -> None:
     text = answers.sweep(table_of(nets), "en").text
     assert "From cnn-48k (47,511 parameters) to cnn-103k" in text
     assert "From mobilenet-46k (45,959 parameters) to mobilenet-112k" in text
-
-
-def test_every_language_has_every_sentence_with_the_same_slots() -> None:
-    def slots(text: str) -> set[str | None]:
-        return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-    english = SENTENCES["en"]
-    for language, sentences in SENTENCES.items():
-        assert sentences.keys() == english.keys(), language
-        for key, sentence in sentences.items():
-            assert slots(sentence) == slots(english[key]), (language, key)
-
-
-def test_no_number_is_typed_into_a_sentence() -> None:
-    for key, sentence in SENTENCES["en"].items():
-        words = re.sub(r"\{[^}]*\}|95 % interval|FER2013|3x3", "", sentence)
-        assert not re.search(r"\d", words), key
-
-
-def test_an_unknown_language_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown language 'tlh': known are en"):
-        answers.sentences("tlh")

@@ -1,0 +1,94 @@
+"""What the numbers allow one to say: intervals and paired tests, from what each run said of each face."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from fer_utils.errors import InputError
+
+LEVEL = 0.05  # of the tests; the intervals are of 95 %
+RESAMPLES = 2000
+
+
+def interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n (Wilson 1927, JASA 22:209)."""
+    low, high = proportion_confint(round(share * n), int(n), LEVEL, method="wilson")
+    return float(low), float(high)
+
+
+@cache
+def predictions(run: str) -> pd.DataFrame:
+    """What a finished run said of each face of validation and tests, a row a face (`training.evaluate.answer`)."""
+    file = Path(run) / "predictions.csv"
+    if not file.exists():
+        raise InputError(f"{file} is missing, as in runs of older versions: delete the run's folder and train it again")
+    return pd.read_csv(file)
+
+
+def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Which faces of a part the runs of one model read rightly: bool, a row a seed and a column a face."""
+    rows = {}
+    for seed, run in runs[["seed", "run"]].itertuples(index=False):
+        answers = predictions(run)
+        answers = answers[answers.part == measure]
+        rows[seed] = pd.Series((answers.predicted == answers.label).to_numpy(), answers.face)
+    return pd.DataFrame(rows).T.sort_index()
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Two models on the same faces: `first` and `second` are hits, bool `(seeds, N)`."""
+
+    first: np.ndarray
+    second: np.ndarray
+
+    @cached_property
+    def by_seed(self) -> np.ndarray:
+        """By how many percentage points the first is better, seed by seed."""
+        n = min(len(self.first), len(self.second))
+        return 100 * (self.first[:n].mean(1) - self.second[:n].mean(1))
+
+    @property
+    def points(self) -> float:
+        """By how many percentage points the first is better, to a tenth: the mean over each model's seeds."""
+        return round(100 * float(self.first.mean() - self.second.mean()), 1) + 0.0  # never -0.0
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of that for other faces: percentiles of a bootstrap over the faces, in pairs."""
+        faces = 100 * (self.first.mean(0) - self.second.mean(0))
+        found = bootstrap(
+            (faces,), np.mean, n_resamples=RESAMPLES, batch=100, method="percentile", rng=np.random.default_rng(0)
+        )
+        return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+    @cached_property
+    def p(self) -> float:
+        """McNemar's exact test (1947, Psychometrika 12:153); of several seeds' the largest, and 1 if they disagree."""
+        if len(set(np.sign(self.by_seed))) > 1:
+            return 1.0
+        return max(_mcnemar(a, b) for a, b in zip(self.first, self.second, strict=False))
+
+    @property
+    def decided(self) -> bool:
+        """Whether one beats the other: with every seed, and more often than chance would."""
+        return self.p < LEVEL
+
+
+def _mcnemar(first: np.ndarray, second: np.ndarray) -> float:
+    table = [[(a & b).sum() for b in (second, ~second)] for a in (first, ~first)]
+    return float(mcnemar(table, exact=True).pvalue)
+
+
+def difference(first: pd.DataFrame, second: pd.DataFrame, measure: str) -> Difference:
+    """Two models compared, each given by its runs in a results table, on the faces of a part."""
+    one, two = hits(first, measure), hits(second, measure)
+    if not one.columns.equals(two.columns):
+        raise InputError(f"{first.model.iloc[0]} and {second.model.iloc[0]} did not read the same {measure} faces")
+    return Difference(one.to_numpy(bool), two.to_numpy(bool))
