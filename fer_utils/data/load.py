@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import FaceSet
+from fer_utils.data.ferplus import relabelled
 from fer_utils.data.formats import read
 from fer_utils.errors import InputError
 from fer_utils.files import whole
@@ -23,15 +24,19 @@ SAMPLES = 64
 SAMPLE_BYTES = 4096
 
 
-def load(path: str | Path) -> FaceSet:
+def load(path: str | Path, ferplus: str = "") -> FaceSet:
     """Load faces from `path`, in any layout that `formats.read` knows, or draw them for "demo".
+
+    With `ferplus`, the path of FER+'s `fer2013new.csv`, their labels are what most people saw in them.
 
     What was read is kept in the user's cache folder (`FER_CACHE` names another), and read from there as long as the
     file has its size, its times of change and its sampled content; a cache that is damaged is made anew.
     """
-    if str(path) == "demo":
-        return demo_faces()
-    path = Path(path).expanduser()
+    faces = demo_faces() if str(path) == "demo" else _load(Path(path).expanduser())
+    return relabelled(faces, ferplus) if ferplus else faces
+
+
+def _load(path: Path) -> FaceSet:
     if not path.exists():
         raise InputError(f"no file or folder {path}: give a csv, parquet or folder of FER2013, or 'demo'")
     cache, mark = _cache_file(path), _mark(path)

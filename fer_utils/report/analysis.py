@@ -26,6 +26,7 @@ ORIGINAL = pd.DataFrame(
     ],
     columns=["model", "validation_accuracy", "PublicTest_accuracy"],
 )
+STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
 
 

@@ -5,9 +5,12 @@ from itertools import pairwise
 
 import pandas as pd
 
+from fer_utils.data.faces import CLASSES
+from fer_utils.report import failures as failing
 from fer_utils.report.analysis import (
     ORIGINAL,
     SAME_SIZE,
+    STEPS,
     Comparison,
     anatomy,
     budgets,
@@ -19,12 +22,11 @@ from fer_utils.report.analysis import (
     steps,
     summarize,
 )
+from fer_utils.report.costs import front
 from fer_utils.report.display import Text, note
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
 from fer_utils.training.recipe import RECIPES
-
-STEPS = ("depth_step", "head_step", "block_step", "width_step")  # of `analysis.steps`, in their order
 
 Say = dict[str, str]
 
@@ -114,6 +116,47 @@ def _comparison(table: pd.DataFrame, say: Say) -> Iterator[str]:
     if budgets(table):
         yield _equal_nets(table, say)
     yield say["how_decided"].format(level=LEVEL)
+
+
+def failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
+    """Question 4, the rest: what the nets cost, where they fail, and whether FER+'s voters agree with the label.
+
+    `data` and `ferplus` are the paths of FER2013 and of FER+'s votes; without the second, nothing is said of voters.
+    """
+    return _answer(table, language, _failures(table, sentences(language), data, ferplus))
+
+
+def _failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) -> Iterator[str]:
+    measure, summary, comma = final_measure(table), summarize(table), say["comma"]
+    fronts = {
+        cost: comma.join(summary.model.iloc[front(summary[cost], summary[f"{measure}_accuracy"])])
+        for cost in ("parameters", "multiply_adds")
+    }
+    yield say["front"].format(measure=say[measure], **fronts)
+    models = failing.examples(table)
+    said = {model: failing.answers(table, model) for model in models}
+    worst = [CLASSES[failing.recalls(answers).recall.idxmin()] for answers in said.values()]
+    yield say["failures"].format(
+        worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in zip(models, worst, strict=True)),
+        measure=say[measure], **_shared_errors(said),
+    )  # fmt: skip
+    if ferplus:
+        votes = failing.voted(table, data, ferplus)
+        for model, answers in said.items():
+            wrong, right = failing.contested(answers, votes)
+            yield "- " + say["ferplus"].format(
+                model=model, share=100 * wrong, right_share=100 * right,
+                accuracy=failing.ferplus_accuracy(answers, votes),
+            )  # fmt: skip
+
+
+def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
+    """How many of the first net's errors the last one makes as well."""
+    (model, first), *_, (other, last) = said.items()
+    wrong, also = (answers.predicted != answers.label for answers in (first, last))
+    others = int((wrong & also).sum())
+    share = 100 * others / max(int(wrong.sum()), 1)
+    return {"model": model, "other": other, "errors": int(wrong.sum()), "others": others, "share": share}
 
 
 def _caught_up(table: pd.DataFrame, say: Say) -> str:

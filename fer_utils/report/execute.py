@@ -32,6 +32,7 @@ def sources() -> list[Path]:
 def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[NotebookNode]:
     """Run notebooks, two at a time, and return them with their outputs, in the order given.
 
+    Each gets those of the parameters that it has.
     What has run is kept in `folder`, and taken from there while notebook, parameters, results and code are the same.
     Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
     """
@@ -47,8 +48,10 @@ def _run_missing(paths: list[Path], parameters: dict[str, Any], table: pd.DataFr
     missing = [(source, path) for source, path in zip(paths, done, strict=True) if not path.exists()]
     if missing:
         log = str(folder / "kernels.log")
+        known = [papermill.inspect_notebook(str(source)) for source, _ in missing]
+        given = [{name: value for name, value in parameters.items() if name in names} for names in known]
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _send_stderr, (log,)) as pool:
-            list(pool.map(execute, *zip(*missing, strict=True), [parameters] * len(missing)))
+            list(pool.map(execute, *zip(*missing, strict=True), given))
     return done
 
 

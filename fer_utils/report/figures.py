@@ -22,8 +22,9 @@ FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
 MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
 # Nets of equal size look like the family that they are nearest to.
-COLOURS |= {"separable8": COLOURS["mobilenet"], "cnn8": COLOURS["cnn"], "cnn8fc": COLOURS["vgg"]}
-MARKERS |= {"separable8": "o", "cnn8": "s", "cnn8fc": "D"}
+ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8fc": "vgg", "cnn4fc": "vgg"}
+COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
+MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
 LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 6), "below": (5, -6)}  # points from a peer to its name
 STYLE: dict[Any, Any] = {
@@ -56,7 +57,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure:
                 rows.parameters, rows.validation_accuracy, MARKERS[str(family)], color=COLOURS[str(family)],
                 markerfacecolor="white", label=label, zorder=2,
             )  # fmt: skip
-        _size_axis(axes, summary.parameters, say)
+        size_axis(axes, summary.parameters, say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
     data = summary.merge(original[["model", "validation_accuracy"]], "left", on="model", suffixes=("", "_original"))
@@ -103,7 +104,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
                 label=say["taught"].format(family=say[family]) if taught else say[family], zorder=3,
             )  # fmt: skip
         _others(axes, measure, say)
-        _size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
+        size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
         axes.legend(loc="lower right", fontsize=8)
     text = say["curve_caption"].format(measure=say[measure], seeds=seeds(summary, say))
@@ -122,7 +123,8 @@ def _others(axes: Axes, measure: str, say: dict[str, str]) -> None:
         )  # fmt: skip
 
 
-def _size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
+def size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
+    """Make the horizontal axis one of parameters, with room for names at both ends."""
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
@@ -149,6 +151,11 @@ def seeds(summary: pd.DataFrame, say: dict[str, str]) -> str:
 def epochs(summary: pd.DataFrame, say: dict[str, str]) -> str:
     """How many epochs the models were trained."""
     return say["or"].join(map(str, sorted(summary.epochs.unique())))
+
+
+def seed_shown(table: pd.DataFrame, say: dict[str, str]) -> str:
+    """Which seed a figure or table of single runs shows, where there are several."""
+    return say["of_seed"].format(seed=table.seed.min()) if table.seed.nunique() > 1 else ""
 
 
 def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:

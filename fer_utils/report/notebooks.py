@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from fer_utils.errors import InputError, unknown
+from fer_utils.models import matched
 from fer_utils.report.language import sentences
 from fer_utils.training.study import listed, train_study, whole_numbers
 
@@ -21,6 +22,8 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "device": (str,),
     "runs_dir": (str,),
     "language": (str,),
+    "budgets": (str,),
+    "ferplus": (str,),
 }
 
 
@@ -32,17 +35,31 @@ def study(**parameters: Any) -> pd.DataFrame:
     """
     shell = get_ipython()
     check_parameters(parameters, _injected(shell.user_ns["In"]) if shell else ())
-    base = Path("..") if Path.cwd().name == "notebooks" else Path()
-    data = parameters["data"]
     return train_study(
-        data if data == "demo" else str(base / Path(data).expanduser()),
-        listed(parameters["models"]),
+        located(parameters["data"]),
+        [*listed(parameters["models"]), *nets_of(parameters.get("budgets", ""))],
         whole_numbers(str(parameters["seeds"])),
         parameters["recipe"],
         parameters["epochs"] or None,
         parameters["device"],
-        base / parameters["runs_dir"],
+        located(parameters["runs_dir"]),
     )
+
+
+def located(path: str) -> str:
+    """A path of a notebook's parameters, which starts at the project's folder, as the notebook's own folder has it."""
+    if path in ("", "demo"):
+        return path
+    return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
+
+
+def nets_of(budgets: str) -> list[str]:
+    """The nets of equal size for budgets such as "20k,46k"."""
+    known = {f"{budget // 1000}k": budget for budget in matched.BUDGETS}
+    for budget in listed(budgets):
+        if budget not in known:
+            raise unknown("budget", budget, known)
+    return [net for budget in listed(budgets) for net in matched.chain(known[budget])]
 
 
 def check_parameters(parameters: Mapping[str, Any], injected: Iterable[str] = ()) -> None:
@@ -55,6 +72,7 @@ def check_parameters(parameters: Mapping[str, Any], injected: Iterable[str] = ()
             allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
             raise InputError(f"parameter {name} is {value!r}, of type {type(value).__name__}; allowed is {allowed}")
     sentences(parameters["language"])
+    nets_of(parameters.get("budgets", ""))
 
 
 def _injected(cells: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import papermill
 
@@ -12,9 +13,10 @@ from fer_utils.report.analysis import summarize
 from fer_utils.training.study import listed, train_study, whole_numbers
 
 
-def models_of(notebook: Path) -> list[str]:
-    """The models that a notebook trains unless it is told otherwise."""
-    return listed(ast.literal_eval(papermill.inspect_notebook(str(notebook))["models"]["default"]))
+def defaults(notebook: Path) -> dict[str, Any]:
+    """The parameters of a notebook with their defaults."""
+    found = papermill.inspect_notebook(str(notebook))
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
 def make_report(
@@ -27,10 +29,13 @@ def make_report(
     device: str = "auto",
     runs_dir: Path = Path("runs"),
     figures_dir: Path | None = None,
+    budgets: str | None = None,
+    ferplus: str = "",
 ) -> list[Path]:
     """Write the report as PDF to `out` and as HTML beside it, and return what was written.
 
-    Everything is checked before anything runs. Finished runs and notebooks are taken as they are. With `figures_dir`
+    Everything is checked before anything runs. Finished runs and notebooks are taken as they are. `budgets` are those
+    of the nets of equal size, if not the notebook's own, and `ferplus` is the path of FER+'s votes. With `figures_dir`
     the figures and the results go there as well, a row a run and a row a model.
     """
     if out.suffix != ".pdf":
@@ -43,12 +48,14 @@ def make_report(
         "device": device,
         "runs_dir": str(runs_dir.resolve()),
         "language": language,
-    }
+        "ferplus": ferplus and str(Path(ferplus).expanduser().resolve()),
+    } | ({} if budgets is None else {"budgets": budgets})
     notebooks.check_parameters(parameters)
     sources = execute.sources()
     # All runs of all notebooks at once, so that they go side by side; the notebooks find them finished.
-    models = list(dict.fromkeys(model for source in sources for model in models_of(source)))
-    table = train_study(data, models, whole_numbers(seeds), recipe, epochs, device, runs_dir)
+    given = [defaults(source) | parameters for source in sources]
+    models = [net for each in given for net in (*listed(each["models"]), *notebooks.nets_of(each.get("budgets", "")))]
+    table = train_study(data, list(dict.fromkeys(models)), whole_numbers(seeds), recipe, epochs, device, runs_dir)
     executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
     written = export.write_report(export.merge(executed, table, language), out)
     if figures_dir:

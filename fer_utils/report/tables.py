@@ -2,9 +2,12 @@
 
 import pandas as pd
 
+from fer_utils.data.faces import CLASSES
 from fer_utils.models import zoo
+from fer_utils.report import failures
 from fer_utils.report.analysis import ORIGINAL, final_measure, homework, matched_pairs, measures, summarize
 from fer_utils.report.display import Table, note
+from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
 from fer_utils.training.recipe import RECIPES
 
@@ -76,6 +79,18 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
         )
     data = pd.DataFrame(rows, columns=[say.get(column, column) for column in columns])
     return Table(name, say["pairs_caption"], data, note(table, language))
+
+
+def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
+    """How much of each expression three nets recognize."""
+    say, shown = sentences(language), {}
+    for model in failures.examples(table):
+        found = failures.recalls(failures.answers(table, model))
+        shown[say["expression"]] = [say[CLASSES[label]] for label in found.index]
+        shown[say["faces"]] = list(found.faces)
+        shown[model] = [f"{row.recall:.2f} ({row.low:.2f}–{row.high:.2f})" for row in found.itertuples()]
+    text = say["recall_caption"].format(measure=say[final_measure(table)], seed=seed_shown(table, say))
+    return Table(name, text, pd.DataFrame(shown), note(table, language))
 
 
 def runs_table(table: pd.DataFrame, language: str, name: str = "runs") -> Table:

@@ -12,7 +12,8 @@ from fer_utils.models.zoo import MODELS
 from fer_utils.report import execute, notebooks
 from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.export import TypstPDFExporter, UnfinishedNotebookError
-from fer_utils.report.report import models_of
+from fer_utils.report.report import defaults
+from fer_utils.training.study import listed
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests" / "notebooks"
@@ -36,6 +37,7 @@ def test_good_parameters_pass() -> None:
         ({"data": 7}, "parameter data is 7, of type int; allowed is str"),
         ({"seeds": [0, 1]}, r"parameter seeds is \[0, 1\], of type list; allowed is str or int"),
         ({"language": "xx"}, "unknown language 'xx'"),
+        ({"budgets": "5k"}, "unknown budget '5k'"),
     ],
 )
 def test_wrong_parameters_are_refused(wrong: dict, message: str) -> None:
@@ -85,14 +87,21 @@ def test_the_projects_notebooks_are_thin_and_clean(path: Path) -> None:
 @pytest.mark.parametrize("path", execute.sources(), ids=lambda path: path.stem)
 def test_every_parameter_of_a_notebook_has_type_and_help(path: Path) -> None:
     found = papermill.inspect_notebook(str(path))
-    assert list(found) == list(notebooks.PARAMETERS)
+    assert list(found) == list(notebooks.PARAMETERS)[: len(found)]
     for parameter in found.values():
         assert parameter["inferred_type_name"] in ("str", "int")
         assert parameter["help"]
-    defaults = {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
-    notebooks.check_parameters(defaults)
-    assert set(models_of(path)) <= set(MODELS)
+    notebooks.check_parameters(defaults(path))
+    assert set(listed(defaults(path)["models"])) <= set(MODELS)
 
 
-def test_the_notebooks_between_them_use_the_whole_zoo() -> None:
-    assert {model for path in execute.sources() for model in models_of(path)} == set(ORIGINAL.model)
+def test_the_notebooks_between_them_use_all_of_the_homeworks_models() -> None:
+    given = {model for path in execute.sources() for model in listed(defaults(path)["models"])}
+    assert given == set(ORIGINAL.model)
+
+
+def test_budgets_name_nets_of_equal_size() -> None:
+    assert notebooks.nets_of("") == []
+    assert notebooks.nets_of("46k") == ["cnn4fc-46k", "cnn8fc-46k", "cnn8-46k", "narrow8-9k", "separable8-46k"]
+    with pytest.raises(InputError, match="unknown budget '47k': known are 10k, 20k, 46k"):
+        notebooks.nets_of("20k,47k")

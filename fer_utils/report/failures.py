@@ -1,0 +1,57 @@
+"""Where nets fail: which expressions they take for which, and whether people agree with the label."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from fer_utils.data.faces import CLASSES, UNLABELLED
+from fer_utils.data.ferplus import majorities
+from fer_utils.data.load import load
+from fer_utils.report.analysis import final_measure, homework, summarize
+from fer_utils.report.statistics import interval, predictions
+
+
+def examples(table: pd.DataFrame) -> list[str]:
+    """The models whose failures are shown: the smallest MobileNet, the smallest plain CNN, and the largest net."""
+    summary = summarize(homework(table)).sort_values("parameters")
+    smallest = [summary[summary.family == family].model.head(1) for family in ("mobilenet", "cnn")]
+    return list(dict.fromkeys([*pd.concat(smallest), *summary.model.tail(1)]))
+
+
+def answers(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """What a model of the table, its first seed, said of each face of the test."""
+    run = table[table.model == model].sort_values("seed").run.iloc[0]
+    found = predictions(run)
+    return found[found.part == final_measure(table)].reset_index(drop=True)
+
+
+def confusion(said: pd.DataFrame) -> np.ndarray:
+    """The share of each expression's faces (rows) that are taken for each expression (columns)."""
+    counts = confusion_matrix(said.label, said.predicted, labels=range(len(CLASSES)))
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+
+
+def recalls(said: pd.DataFrame) -> pd.DataFrame:
+    """Recall of each expression that occurs, with its 95 % interval: columns `faces`, `recall`, `low`, `high`."""
+    right = (said.predicted == said.label).groupby(said.label).agg(["size", "mean"])
+    right.columns = ["faces", "recall"]
+    ends = [interval(row.recall, row.faces) for row in right.itertuples()]
+    return right.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+
+
+def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray:
+    """What FER+'s voters saw in each face of the test, -1 for no one class, in the order of `answers`."""
+    faces = load(data)
+    mine = (faces.usage == final_measure(table)) & (faces.labels != UNLABELLED)
+    return majorities(faces, ferplus)[mine]
+
+
+def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
+    """The share of the faces read wrongly, and of those read rightly, in which voters did not see the label."""
+    wrong, disagree = (said.predicted != said.label).to_numpy(), votes != said.label.to_numpy()
+    return float(disagree[wrong].mean()), float(disagree[~wrong].mean())
+
+
+def ferplus_accuracy(said: pd.DataFrame, votes: np.ndarray) -> float:
+    """Accuracy by what the voters saw, on the faces in which they saw one class."""
+    return float((said.predicted.to_numpy() == votes)[votes != UNLABELLED].mean())

@@ -1,0 +1,150 @@
+"""Figures of question 4: nets of equal size, the steps between them, what accuracy costs, and where nets fail."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from fer_utils.data.faces import CLASSES
+from fer_utils.models import matched
+from fer_utils.report import failures
+from fer_utils.report.analysis import STEPS, budgets, final_measure, steps, summarize
+from fer_utils.report.costs import COSTS, costs, front
+from fer_utils.report.display import Figure, note
+from fer_utils.report.figures import COLOURS, MARKERS, epochs, seed_shown, seeds, size_axis, style
+from fer_utils.report.language import sentences
+from fer_utils.report.statistics import LEVEL
+
+EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the block differs between the first two, the head between the last
+GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
+
+
+def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """Accuracy against parameters for nets of equal size that differ in block or head alone."""
+    say, measure = sentences(language), final_measure(table)
+    runs = table[table.family.isin(EQUAL_SIZE)]
+    summary = summarize(runs)
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 3.4), layout="constrained")
+        axes = drawing.subplots()
+        for family in EQUAL_SIZE:
+            rows = summary[summary.family == family]
+            y = rows[f"{measure}_accuracy"]
+            bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
+            axes.errorbar(
+                rows.parameters, y, bars, marker=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
+                linewidth=1, label=say[family], zorder=3,
+            )  # fmt: skip
+            of_seeds = runs[runs.family == family]
+            axes.plot(of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color="0.3", markersize=3, zorder=4)
+        size_axis(axes, summary.parameters, say)
+        axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
+        axes.legend(loc="lower right", fontsize=8)
+    text = say["equal_size_caption"].format(
+        measure=say[measure], seeds=seeds(summary, say), epochs=epochs(summary, say), recipe=runs.recipe.iloc[0]
+    )
+    return Figure(name, text, drawing, summary, note(table, language))
+
+
+def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """The steps from the plain CNN to the MobileNet as a waterfall, a panel a budget."""
+    say, shown = sentences(language), budgets(table)
+    data = pd.concat([_steps(table, budget) for budget in shown], ignore_index=True)
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 0.6 + 1.9 * len(shown)), layout="constrained")
+        for axes, (budget, rows) in zip(
+            drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
+        ):
+            _waterfall(axes, rows, say)
+            axes.set_title(f"{budget:,}", loc="right")
+        drawing.supxlabel(say["accuracy_on"].format(measure=say[final_measure(table)]) + " (%)", fontsize=9)
+    summary = summarize(table[table.model.isin(matched.chain(shown[0]))])
+    text = say["ablation_caption"].format(
+        measure=say[final_measure(table)], seeds=seeds(summary, say), epochs=epochs(summary, say)
+    )
+    return Figure(name, text, drawing, data, note(table, language))
+
+
+def _steps(table: pd.DataFrame, budget: int) -> pd.DataFrame:
+    """A row a step, with the accuracies in percent that it leads from and to."""
+    rows = []
+    for what, pair in zip(STEPS, steps(table, budget), strict=True):
+        before, after = (100 * net[f"{pair.measure}_accuracy"] for net in (pair.second, pair.first))
+        low, high = pair.difference.interval
+        rows.append((budget, what, pair.second.model, pair.first.model, before, after, low, high, pair.difference.p))
+    columns = ["budget", "step", "from", "to", "before", "after", "low", "high", "p"]
+    return pd.DataFrame(rows, columns=columns).assign(decided=[p < LEVEL for *_, p in rows])
+
+
+def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str]) -> None:
+    """Horizontal bars from top to bottom: the first net, the steps, the last net."""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    floor = rows[["before", "after"]].to_numpy().min() - 3
+    labels = [first["from"], *(say[step] for step in rows.step), last["to"]]
+    axes.barh([0, len(rows) + 1], [first.before - floor, last.after - floor], left=floor, color="0.75", height=0.6)
+    for place, row in enumerate(rows.itertuples(), 1):
+        gain = row.after - row.before
+        axes.barh(
+            place, gain, left=row.before, height=0.6, color=GAIN if gain > 0 else LOSS,
+            alpha=1 if row.decided else 0.45, hatch=None if row.decided else "////", edgecolor="white",
+        )  # fmt: skip
+        axes.errorbar(
+            row.after, place, xerr=[[gain - row.low], [row.high - gain]], color="0.2", capsize=2, elinewidth=1
+        )
+        axes.annotate(
+            f"{gain:+.1f}", (max(row.before + row.high, row.before), place), xytext=(5, 0),
+            textcoords="offset points", va="center", fontsize=8,
+        )  # fmt: skip
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlim(floor, None)
+    axes.margins(x=0.1)
+    axes.grid(axis="y", visible=False)
+
+
+def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """Accuracy against each cost, a panel a cost, with the Pareto front."""
+    say, measure, data = sentences(language), final_measure(table), costs(table)
+    accuracy = data[f"{measure}_accuracy"]
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 4.3), layout="constrained")
+        panels = drawing.subplots(2, 3, sharey=True).flat
+        for axes, cost in zip(panels, COSTS, strict=False):
+            on_front = data.iloc[front(data[cost], accuracy)]
+            axes.step(on_front[cost], on_front[f"{measure}_accuracy"], where="post", color="0.5", linewidth=1, zorder=1)
+            for family, rows in data.groupby("family", sort=False):
+                axes.plot(
+                    rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
+                    markersize=5, label=say[str(family)],
+                )  # fmt: skip
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlabel(say[cost])
+            data[f"{cost}_front"] = data.index.isin(on_front.index)
+        legend = panels[len(COSTS)]
+        legend.axis("off")
+        legend.legend(*axes.get_legend_handles_labels(), loc="center", fontsize=7)
+        drawing.supylabel(say["accuracy_on"].format(measure=say[measure]), fontsize=9)
+    return Figure(name, say["costs_caption"].format(measure=say[measure]), drawing, data, note(table, language))
+
+
+def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """What three nets take the faces of each expression for, beside each other."""
+    say, measure, models = sentences(language), final_measure(table), failures.examples(table)
+    names, frames = [say[name] for name in CLASSES], []
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
+        for axes, model in zip(drawing.subplots(1, len(models), sharey=True, squeeze=False)[0], models, strict=True):
+            shares = 100 * failures.confusion(failures.answers(table, model))
+            sns.heatmap(
+                shares, ax=axes, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
+                annot_kws={"fontsize": 6}, xticklabels=names, yticklabels=names,
+            )  # fmt: skip
+            axes.set_title(model)
+            axes.tick_params(labelsize=7)
+            axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor")
+            frames.append(pd.DataFrame(shares, columns=list(CLASSES)).assign(model=model, label=CLASSES))
+    text = say["confusion_caption"].format(measure=say[measure], seed=seed_shown(table, say))
+    return Figure(name, text, drawing, pd.concat(frames), note(table, language))
