@@ -23,6 +23,7 @@ RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders
 Teacher = Annotated[
     str, typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models.")
 ]
+FerPlus = Annotated[str, typer.Option(help="fer2013new.csv of FER+: its voters' majority takes the labels' place.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -87,6 +88,7 @@ def train(
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     teacher: Teacher = "",
+    ferplus: FerPlus = "",
 ) -> None:
     """Train one model; go on where it was interrupted, do nothing where it is finished."""
     from tqdm import tqdm
@@ -99,7 +101,7 @@ def train(
     from fer_utils.training.study import listed
 
     chosen, on = named_recipe(recipe, epochs), pick_device(device)
-    faces = load(data)
+    faces = load(data, ferplus)
     run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(teacher)))
     person = sys.stderr.isatty()
     bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
@@ -131,6 +133,7 @@ def study(
         int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")
     ] = None,
     teacher: Teacher = "",
+    ferplus: FerPlus = "",
     out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
 ) -> None:
     """Train every model with every seed, but nothing twice, and write the results table."""
@@ -139,7 +142,8 @@ def study(
     from fer_utils.training.study import listed, train_study, whole_numbers
 
     names = listed(models) or list(MODELS)
-    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, listed(teacher))
+    teachers = listed(teacher)
+    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, teachers, ferplus)
     write_whole(out, table.to_csv(index=False))
     accuracies = [name for name in table if str(name).endswith("accuracy")]
     _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
@@ -147,23 +151,23 @@ def study(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A file of weights, or a model whose trained weights ship.")],
+    model: Annotated[str, typer.Argument(help="A file of weights or of `fer export`, or a model that ships.")],
     data: Data = "demo",
     usage: Annotated[str, typer.Option(help="validation, Training, PublicTest or PrivateTest.")] = "PublicTest",
     device: Device = "auto",
+    ferplus: FerPlus = "",
     as_json: AsJson = False,
 ) -> None:
     """Accuracy and a table by class; without leak: without the faces that Training also holds, or nearly."""
     import pandas as pd
 
     from fer_utils.data.load import load
-    from fer_utils.models.weights import open_model
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.evaluate import answer, assess, labelled_part
+    from fer_utils.training.evaluate import answer, assess, labelled_part, open_reader
 
-    name, net = open_model(model)
-    faces = load(data)
-    worth = assess(answer(net, labelled_part(faces, usage), faces, pick_device(device)))
+    name, read = open_reader(model, pick_device(device))
+    faces = load(data, ferplus)
+    worth = assess(answer(read, labelled_part(faces, usage), faces))
     if as_json:
         worth["accuracy_without_leak"] = (
             None if isnan(worth["accuracy_without_leak"]) else worth["accuracy_without_leak"]
@@ -176,6 +180,25 @@ def evaluate(
         print(f"without the faces that Training also holds, or nearly: {worth['accuracy_without_leak']:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A file of weights, or a model whose trained weights ship.")],
+    format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file; MODEL.onnx if not given.")] = None,
+    data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
+) -> None:
+    """Write a trained net as an ONNX file that takes faces as they are: uint8 (N, 48, 48) to logits (N, 7)."""
+    from fer_utils.data.faces import split
+    from fer_utils.data.load import load
+    from fer_utils.models.export import export as write
+    from fer_utils.models.weights import open_model
+
+    name, net = open_model(model)
+    path = out or Path(f"{name}.onnx")
+    write(net, name, format, path, split(load(data))[0].images if data else None)
+    print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 @app.command()
@@ -216,11 +239,15 @@ def report(
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
+    budgets: Annotated[
+        str | None, typer.Option(help="Sizes of the nets that differ in one thing at a time: 20k,46k; or '' for none.")
+    ] = None,
+    ferplus: Annotated[str, typer.Option(help="fer2013new.csv of FER+, to see whether people share the labels.")] = "",
 ) -> None:
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""
     from fer_utils.report.report import make_report
 
-    for path in make_report(data, recipe, language, out, seeds, epochs, device, runs, figures):
+    for path in make_report(data, recipe, language, out, seeds, epochs, device, runs, figures, budgets, ferplus):
         print(path)
 
 

@@ -10,7 +10,7 @@ from fer_utils.data.load import load
 from fer_utils.models.weights import SHIPPED, open_model
 from fer_utils.models.zoo import MODELS
 from fer_utils.report.publish import read_tables
-from fer_utils.training.evaluate import answer, assess, labelled_part
+from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from tests.conftest import REAL_DATA, ROOT
 
 FILE = REAL_DATA / "fer2013.parquet"
@@ -44,7 +44,7 @@ def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> No
     assert {path.stem for path in SHIPPED.glob("*.safetensors")} == set(shipped.index) <= set(MODELS)
     for name in ("mobilenet-46k", "cnn-48k", "compact-46k"):  # the others take longer
         _, model = open_model(name)
-        worth = assess(answer(model, labelled_part(real, "PublicTest"), real, torch.device("cpu")))
+        worth = assess(answer(reader(model, torch.device("cpu")), labelled_part(real, "PublicTest"), real))
         assert worth["accuracy"] == pytest.approx(shipped[name], abs=3 / 3589)  # another machine rounds otherwise
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from fer_utils.data.faces import CLASSES
 from fer_utils.models import matched
@@ -108,8 +108,8 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     say, measure, data = sentences(language), final_measure(table), costs(table)
     accuracy = data[f"{measure}_accuracy"]
     with style(language):
-        drawing = Drawing(figsize=(6.3, 4.3), layout="constrained")
-        panels = drawing.subplots(2, 3, sharey=True).flat
+        drawing = Drawing(figsize=(6.3, 5), layout="constrained")
+        panels = list(drawing.subplots(2, 3, sharey=True).flat)
         for axes, cost in zip(panels, COSTS, strict=False):
             on_front = data.iloc[front(data[cost], accuracy)]
             axes.step(on_front[cost], on_front[f"{measure}_accuracy"], where="post", color="0.5", linewidth=1, zorder=1)
@@ -119,13 +119,13 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
                     markersize=5, label=say[str(family)],
                 )  # fmt: skip
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(say[cost])
             data[f"{cost}_front"] = data.index.isin(on_front.index)
-        legend = panels[len(COSTS)]
-        legend.axis("off")
-        legend.legend(*axes.get_legend_handles_labels(), loc="center", fontsize=7)
+        for axes in panels[len(COSTS) :]:
+            axes.axis("off")
+        drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
         drawing.supylabel(say["accuracy_on"].format(measure=say[measure]), fontsize=9)
     return Figure(name, say["costs_caption"].format(measure=say[measure]), drawing, data, note(table, language))
 

@@ -1,5 +1,7 @@
 """A model's answers on faces, and what they are worth."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ from torch import Tensor, nn
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet, leaked, split
 from fer_utils.errors import InputError, unknown
+from fer_utils.models.export import open_onnx
+from fer_utils.models.weights import open_model
 
 EVALUATION_BATCH = 256
 VALIDATION = "validation"
+
+
+Reader = Callable[[np.ndarray], np.ndarray]  # faces, uint8 (N, 48, 48) -> logits (N, 7)
 
 
 @torch.inference_mode()
@@ -22,23 +29,37 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([model(to_input(batch)).float() for batch in images.split(EVALUATION_BATCH)])
 
 
-def answer(model: nn.Module, part: FaceSet, faces: FaceSet, device: torch.device) -> pd.DataFrame:
-    """What a model says of each labelled face, in float32: a row a face.
+def reader(model: nn.Module, device: torch.device) -> Reader:
+    """What reads faces with a model, in float32."""
+    net = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return lambda faces: logits(net, torch.from_numpy(faces).to(device)).cpu().numpy()
+
+
+def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
+    """The name of a model and what reads faces with it: a model that ships, a file of weights, or an ONNX file."""
+    if name.endswith(".onnx") and Path(name).is_file():
+        return open_onnx(Path(name))
+    model, net = open_model(name)
+    return model, reader(net, device)
+
+
+def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
+    """What a model says of each labelled face: a row a face.
 
     `face` is the hash of its pixels, `label` its own class, `predicted` the most likely one, `predicted_flip_averaged`
     that of the logits of the face and of its mirror image together, at twice the cost. `leaked` marks the faces that
     Training of `faces` holds, pixel for pixel or nearly: all of Training's own, and some of a test.
     """
-    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    images = torch.from_numpy(part.images).to(device)
-    plain, mirrored = logits(model, images), logits(model, images.flip(2))
+    batches = [part.images[i : i + EVALUATION_BATCH] for i in range(0, len(part), EVALUATION_BATCH)]
+    plain = np.concatenate([read(batch) for batch in batches])
+    mirrored = np.concatenate([read(np.ascontiguousarray(batch[:, :, ::-1])) for batch in batches])
     known = leaked(part, faces.part("Training")) if "Training" not in part.usage else np.ones(len(part), bool)
     return pd.DataFrame(
         {
             "face": [f"{digest:016x}" for digest in part.digests],
             "label": part.labels,
-            "predicted": plain.argmax(1).cpu().numpy(),
-            "predicted_flip_averaged": (plain + mirrored).argmax(1).cpu().numpy(),
+            "predicted": plain.argmax(1),
+            "predicted_flip_averaged": (plain + mirrored).argmax(1),
             "leaked": known,
         }
     )
@@ -74,13 +95,11 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
     return part
 
 
-def examine(model: nn.Module, faces: FaceSet, device: torch.device) -> pd.DataFrame:
+def examine(read: Reader, faces: FaceSet) -> pd.DataFrame:
     """A model's answers on validation and on every test usage that `faces` has, each a `part` of the table."""
     tests = {usage: faces.part(usage) for usage in USAGES[1:] if len(faces.part(usage))}
     parts = {VALIDATION: labelled_part(faces, VALIDATION)} | tests
-    return pd.concat(
-        [answer(model, part, faces, device).assign(part=name) for name, part in parts.items()], ignore_index=True
-    )
+    return pd.concat([answer(read, part, faces).assign(part=name) for name, part in parts.items()], ignore_index=True)
 
 
 def scores(answers: pd.DataFrame) -> dict[str, float]:

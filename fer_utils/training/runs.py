@@ -104,7 +104,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file)
     _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
-    answers = evaluate.examine(stored, faces, device)
+    answers = evaluate.examine(evaluate.reader(stored, device), faces)
     record = {
         "model": run.model,
         "family": zoo.family(run.model),

@@ -33,12 +33,14 @@ def train_study(
     runs_dir: str | Path = "runs",
     workers: int | None = None,
     teachers: Sequence[str] = (),
+    ferplus: str = "",
 ) -> pd.DataFrame:
     """Train every model with every seed, but nothing twice, and return the results table, one row a run.
 
     Every run is a process. On a CPU, `workers` of them (as many as there are cores, if not given) go side by side with
     one thread each, which does up to 1.6 times the work of one after the other on all cores; the longest start first.
-    With `teachers` (run folders, files of weights, or models that ship), the models learn what these answer.
+    With `teachers` (run folders, files of weights, or models that ship), the models learn what these answer. With
+    `ferplus`, the file of FER+'s votes, the labels are what most people saw.
     """
     chosen = named_recipe(recipe, epochs)
     models, seeds = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
@@ -47,14 +49,15 @@ def train_study(
     if not models or not seeds or min(seeds) < 0:
         raise InputError(f"models {list(models)}, seeds {list(seeds)}: give at least one of each; seeds are 0 or more")
     on = pick_device(device)
-    faces, folder = load(data), Path(runs_dir)
+    faces, folder = load(data, ferplus), Path(runs_dir)
     grid = product(models, seeds)
     runs = [Run(model, chosen, seed, faces.fingerprint, folder, tuple(teachers)) for model, seed in grid]
     missing = [run for run in runs if not run.finished]
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
     if missing and teachers:  # once and on all cores, before the runs want it
         distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
-    _train_side_by_side(missing, data, device, workers or (1 if on.type == "cuda" else cores()))
+    source = ["--data", data, *(["--ferplus", ferplus] if ferplus else [])]
+    _train_side_by_side(missing, source, device, workers or (1 if on.type == "cuda" else cores()))
     return results(runs)
 
 
@@ -71,7 +74,7 @@ def whole_numbers(text: str) -> list[int]:
         raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
 
 
-def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -> None:
+def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers: int) -> None:
     """Keep `workers` processes busy until every run is trained; a run that fails does not stop the others."""
     waiting = [(run, 1) for run in runs]
     active: dict[subprocess.Popen, tuple[Run, int]] = {}
@@ -81,7 +84,7 @@ def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -
         while waiting or active:
             while waiting and len(active) < workers:
                 run, attempt = waiting.pop(0)
-                active[_start(run, data, device)] = run, attempt
+                active[_start(run, source, device)] = run, attempt
             time.sleep(0.2)
             bar.update(sum(_epochs_done(run) for run in runs) - bar.n)
             for process in [process for process in active if process.poll() is not None]:
@@ -100,8 +103,8 @@ def _train_side_by_side(runs: list[Run], data: str, device: str, workers: int) -
         raise FerError(f"{len(failed)} of {len(runs)} runs failed. {'; '.join(failed)}")
 
 
-def _start(run: Run, data: str, device: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "fer_utils", "train", run.model, "--data", data, "--recipe", run.recipe.name]
+def _start(run: Run, source: list[str], device: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "fer_utils", "train", run.model, *source, "--recipe", run.recipe.name]
     command += ["--epochs", str(run.recipe.epochs), "--seed", str(run.seed), "--device", device]
     if run.teachers:
         command += ["--teacher", ",".join(run.teachers)]

@@ -13,7 +13,7 @@ from fer_utils.models import weights
 from fer_utils.models.zoo import build
 from fer_utils.training import distill, loop
 from fer_utils.training.distill import distillation_loss, teach, view_of
-from fer_utils.training.evaluate import answer
+from fer_utils.training.evaluate import answer, reader
 from fer_utils.training.loop import train
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
@@ -75,7 +75,7 @@ def test_a_student_learns_what_the_teachers_say_and_not_the_labels(faces: FaceSe
     *_, state = train(build("cnn-48k"), training, validation, chosen, 0, CPU, None, always_sad)
     model = build("cnn-48k")
     model.load_state_dict(state["kept"])
-    assert (answer(model, validation, validation, CPU).predicted == 4).all()
+    assert (answer(reader(model, CPU), validation, validation).predicted == 4).all()
 
 
 def test_a_taught_run_is_another_run_and_says_who_taught_it(faces: FaceSet, tmp_path: Path) -> None:

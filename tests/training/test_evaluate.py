@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from fer_utils.data.faces import FaceSet
-from fer_utils.training.evaluate import answer, assess, examine, scores
+from fer_utils.training.evaluate import answer, assess, examine, reader, scores
 
 CPU = torch.device("cpu")
 
@@ -26,7 +26,7 @@ def face(left: int, right: int) -> FaceSet:
 def test_flip_averaging_adds_the_logits_of_the_mirrored_face() -> None:
     # Alone, the left column wins; with the mirror image, twice the sum of both columns does.
     one = face(240, 20)
-    row = answer(Brightness(), one, one, CPU).iloc[0]
+    row = answer(reader(Brightness(), CPU), one, one).iloc[0]
     assert (row.predicted, row.predicted_flip_averaged) == (0, 1)
 
 
@@ -37,16 +37,16 @@ def test_what_is_nearly_in_training_counts_only_in_the_official_accuracy() -> No
     images[:, :, 0], images[:, :, -1] = 255, 0
     usage = np.array(["Training", "Training", "PublicTest", "PublicTest"])
     faces = FaceSet(images, np.array([0, 0, 0, 5]), usage)
-    answers = answer(Brightness(), faces.part("PublicTest"), faces, CPU)
+    answers = answer(reader(Brightness(), CPU), faces.part("PublicTest"), faces)
     assert answers.leaked.tolist() == [False, True]
     worth = assess(answers)
     assert (worth["n"], worth["accuracy"], worth["accuracy_without_leak"]) == (2, 0.5, 1.0)
-    assert np.isnan(assess(answer(Brightness(), faces.part("Training"), faces, CPU))["accuracy_without_leak"])
+    assert np.isnan(assess(answer(reader(Brightness(), CPU), faces.part("Training"), faces))["accuracy_without_leak"])
     assert worth["per_class"]["angry"] == {"precision": pytest.approx(0.5), "recall": 1.0, "n": 1}
 
 
 def test_validation_and_every_test_are_examined(faces: FaceSet) -> None:
-    answers = examine(Brightness(), faces, CPU)
+    answers = examine(reader(Brightness(), CPU), faces)
     assert list(answers.part.unique()) == ["validation", "PublicTest"]
     rows = answers[answers.part == "PublicTest"]
     assert rows.label.tolist() == faces.part("PublicTest").labels.tolist()

@@ -14,7 +14,7 @@ from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
 from fer_utils.models.weights import open_model
-from fer_utils.training.evaluate import answer, assess, labelled_part
+from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
 
@@ -40,7 +40,7 @@ def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run]).iloc[0]
     _, model = open_model(str(run.folder / "weights.safetensors"))
-    answers = answer(model, labelled_part(faces, "PublicTest"), faces, CPU)
+    answers = answer(reader(model, CPU), labelled_part(faces, "PublicTest"), faces)
     kept = pd.read_csv(run.folder / "predictions.csv")
     assert kept[kept.part == "PublicTest"].predicted.tolist() == answers.predicted.tolist()
     worth = assess(answers)

@@ -14,8 +14,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Run, subprocess.Popen
     """Every process that a study started."""
     processes: list[tuple[Run, subprocess.Popen]] = []
 
-    def start(run: Run, data: str, device: str) -> subprocess.Popen:
-        process = original(run, data, device)
+    def start(run: Run, source: list[str], device: str) -> subprocess.Popen:
+        process = original(run, source, device)
         processes.append((run, process))
         return process
 
@@ -38,8 +38,8 @@ def test_a_killed_process_is_started_again(
 ) -> None:
     recording = module._start
 
-    def start_and_kill_the_first(run: Run, data: str, device: str) -> subprocess.Popen:
-        process = recording(run, data, device)
+    def start_and_kill_the_first(run: Run, source: list[str], device: str) -> subprocess.Popen:
+        process = recording(run, source, device)
         if len(started) == 1:
             process.kill()
         return process
@@ -55,8 +55,8 @@ def test_a_run_that_fails_does_not_stop_the_others(
 ) -> None:
     recording = module._start
 
-    def start(run: Run, data: str, device: str) -> subprocess.Popen:
-        return recording(run, "nowhere.csv" if run.model == "cnn-103k" else data, device)
+    def start(run: Run, source: list[str], device: str) -> subprocess.Popen:
+        return recording(run, ["--data", "nowhere.csv"] if run.model == "cnn-103k" else source, device)
 
     monkeypatch.setattr(module, "_start", start)
     with pytest.raises(FerError, match=r"1 of 2 runs failed\. cnn-103k seed 0: fer: no file or folder nowhere\.csv"):

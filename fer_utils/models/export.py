@@ -1,0 +1,136 @@
+"""Trained nets as ONNX files, which run where there is no PyTorch, in full or with weights of 8 bits.
+
+The preprocessing is inside the file: it takes gray faces as they are, uint8 `(N, 48, 48)`, and gives logits `(N, 7)`,
+float32. Quantization is ONNX Runtime's (onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fer_utils.data.augment import to_input
+from fer_utils.data.faces import SIDE_PX
+from fer_utils.errors import InputError, unknown
+from fer_utils.files import whole
+
+# int8: weights of 8 bits, activations rounded to 8 bits as they come. int8-static: the ranges of the activations are
+# fixed beforehand, by what the net does on Training faces.
+FORMATS = ("onnx", "int8", "int8-static")
+CALIBRATION_FACES = 1024
+CALIBRATION_BATCH = 64
+
+
+class PixelNet(nn.Module):
+    """A net with its preprocessing before it: uint8 `(N, 48, 48)` -> logits `(N, 7)`."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Logits for gray faces."""
+        return self.net(to_input(faces))
+
+
+def export(net: nn.Module, name: str, format: str, path: Path, faces: np.ndarray | None = None) -> None:
+    """Write a net as an ONNX file in one of the `FORMATS`; the file appears whole or not at all.
+
+    `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    if format == "int8-static" and faces is None:
+        raise InputError("int8-static is calibrated on Training faces: give --data")
+    with TemporaryDirectory() as folder:
+        full, file = Path(folder) / "full.onnx", Path(folder) / "file.onnx"
+        _export_full(net, full)
+        if format == "onnx":
+            file = full
+        else:
+            _quantize(full, file, None if format == "int8" else faces)
+        _strip(file, name)
+        with whole(path) as draft:
+            draft.write_bytes(file.read_bytes())
+
+
+def _export_full(net: nn.Module, path: Path) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that torchvision is not there
+    faces = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
+        torch.onnx.export(
+            PixelNet(net).eval(), (faces,), path, input_names=["faces"], output_names=["logits"], dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("n")},), external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def _quantize(full: Path, path: Path, faces: np.ndarray | None) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    fused = full.with_name("fused.onnx")
+    quant_pre_process(str(full), str(fused))
+    if faces is None:
+        quantize_dynamic(fused, path, weight_type=QuantType.QUInt8)
+    else:
+        quantize_static(fused, path, _Calibration(faces), per_channel=True, weight_type=QuantType.QInt8)
+
+
+class _Calibration:
+    """Faces for ONNX Runtime to see the ranges of activations on: always the same ones."""
+
+    def __init__(self, faces: np.ndarray):
+        chosen = np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES]
+        self.batches: Iterator[np.ndarray] = iter(
+            np.array_split(faces[chosen], max(len(chosen) // CALIBRATION_BATCH, 1))
+        )
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next batch as the net's input; None after the last."""
+        batch = next(self.batches, None)
+        return None if batch is None else {"faces": batch}
+
+
+def _strip(path: Path, name: str) -> None:
+    """Leave out where each node came from, and name tensors by numbers: that takes more bytes than a small net."""
+    import onnx
+
+    file = onnx.load(path)
+    graph = file.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]
+    ends = {value.name: value.name for value in (*graph.input, *graph.output)}
+    names = ends | {"": ""}  # an input that is left out has no name
+    for tensor in graph.initializer:
+        tensor.name = names.setdefault(tensor.name, str(len(names)))
+    for node in graph.node:
+        node.name = ""
+        node.input[:] = [names.setdefault(each, str(len(names))) for each in node.input]
+        node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
+    del file.metadata_props[:]
+    onnx.helper.set_model_props(file, {"model": name})
+    onnx.save(file, path)
+
+
+def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """The name of the model in an ONNX file that `export` wrote, and what reads faces with it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own classes, which it does not export
+        raise InputError(f"{path}: not an ONNX file that can be read ({error})") from None
+    name = session.get_modelmeta().custom_metadata_map.get("model")
+    if name is None:
+        raise InputError(f"{path}: does not say which model it holds; expected a file that `fer export` wrote")
+    return name, lambda faces: session.run(["logits"], {"faces": faces})[0]

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_utils.data.demo import draw
+from fer_utils.errors import InputError
+from fer_utils.models.export import FORMATS, PixelNet, export, open_onnx
+from fer_utils.models.weights import open_model
+
+FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The smallest net that ships, in every format."""
+    folder = tmp_path_factory.mktemp("export")
+    name, net = open_model("compact-46k")
+    for format in FORMATS:
+        export(net, name, format, folder / f"{format}.onnx", FACES)
+    return {format: folder / f"{format}.onnx" for format in FORMATS}
+
+
+def test_the_file_says_what_the_net_says(files: dict[str, Path]) -> None:
+    name, read = open_onnx(files["onnx"])
+    assert name == "compact-46k"
+    with torch.inference_mode():
+        expected = PixelNet(open_model(name)[1])(torch.from_numpy(FACES)).numpy()
+    np.testing.assert_allclose(read(FACES), expected, atol=1e-4)
+    np.testing.assert_allclose(read(FACES[:1]), expected[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("format", ["int8", "int8-static"])
+def test_eight_bits_say_nearly_the_same_in_a_third_of_the_bytes(files: dict[str, Path], format: str) -> None:
+    _, full = open_onnx(files["onnx"])
+    _, small = open_onnx(files[format])
+    assert (full(FACES).argmax(1) == small(FACES).argmax(1)).mean() > 0.9
+    assert files[format].stat().st_size < 0.36 * files["onnx"].stat().st_size
+
+
+def test_eight_bits_take_little_more_than_a_byte_a_parameter(files: dict[str, Path]) -> None:
+    assert files["int8"].stat().st_size < 45_439 + 7_000
+
+
+def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    _, net = open_model("compact-46k")
+    with pytest.raises(InputError, match="unknown format 'tflite': known are onnx, int8, int8-static"):
+        export(net, "compact-46k", "tflite", tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="calibrated on Training faces: give --data"):
+        export(net, "compact-46k", "int8-static", tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "bad.onnx").write_text("not a model")
+    with pytest.raises(InputError, match="not an ONNX file that can be read"):
+        open_onnx(tmp_path / "bad.onnx")
