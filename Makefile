@@ -28,17 +28,20 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 # Everything that is published, from FER2013: `make published DATA=fer2013.csv` trains what is missing of it, goes on where
-# it was interrupted, and writes report, figures, tables, weights and the README's table.
+# it was interrupted, and writes reports, figures, tables, weights and the README's tables. FERPLUS is FER+'s
+# fer2013new.csv.
 ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k,cnn-852k,vgg-1.9m
-STUDY = $(BIN)/fer study --data $(DATA)
-TEACHERS = $$($(BIN)/python -c "import pandas; print(','.join(pandas.read_csv('runs/published/teachers.csv').run))")
+STUDY = $(BIN)/fer study --data $(DATA) --recipe full
+EQUALS = --budgets 20k,46k --budget-seeds 0,1 --budget-epochs 10
+REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --ferplus "$(FERPLUS)"
 
 published: $(VENV)/ready
-	$(STUDY) --recipe full --models teacher-1.6m --epochs 36 --seeds 0,1 --out runs/published/teachers.csv
-	$(STUDY) --recipe full --models compact-46k --epochs 60 --out runs/published/compact.csv
-	$(STUDY) --recipe full --models compact-46k,compact-58k --epochs 60 --teacher $(TEACHERS) --out runs/published/taught-60.csv
-	$(STUDY) --recipe full --models compact-103k --epochs 40 --teacher $(TEACHERS) --out runs/published/taught-40.csv
-	$(STUDY) --recipe quick --models $(ORIGINAL) --out runs/published/original.csv
-	$(STUDY) --recipe quick --models mobilenet-46k --epochs 24 --out runs/published/mobilenet.csv
-	$(BIN)/fer report --data $(DATA) --recipe quick --out figures/report.pdf --figures figures
+	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
+	$(STUDY) --models compact-58k --epochs 100 --teacher teacher-1.6m --out runs/published/taught-100.csv
+	$(STUDY) --models compact-46k --epochs 60 --teacher teacher-1.6m --out runs/published/taught-60.csv
+	$(STUDY) --models compact-158k --epochs 30 --teacher teacher-1.6m --out runs/published/taught-30.csv
+	$(BIN)/python -m fer_utils.report.publish runs/published/*.csv
+	$(BIN)/python -m fer_utils.report.compression $(DATA)
+	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf
+	$(REPORT) --out figures/report.pdf --figures figures
 	$(BIN)/python -m fer_utils.report.publish runs/published/*.csv

@@ -242,6 +242,8 @@ def report(
     budgets: Annotated[
         str | None, typer.Option(help="Sizes of the nets that differ in one thing at a time: 20k,46k; or '' for none.")
     ] = None,
+    budget_seeds: Annotated[str, typer.Option(help="Their seeds.")] = "0",
+    budget_epochs: Annotated[int | None, typer.Option(min=1, help="Their epochs; --epochs if not given.")] = None,
     ferplus: Annotated[str, typer.Option(help="fer2013new.csv of FER+, to see whether people share the labels.")] = "",
 ) -> None:
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""

@@ -26,6 +26,7 @@ ORIGINAL = pd.DataFrame(
     ],
     columns=["model", "validation_accuracy", "PublicTest_accuracy"],
 )
+WAY = ["model", "recipe", "epochs", "batch_size", "teachers"]  # what tells one way of training from another
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
 
@@ -33,11 +34,11 @@ SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
     """One row a model trained one way, by family and size, from a results table with one row a run.
 
-    One way is one recipe, number of epochs, and teachers.
+    One way is what `WAY` has.
     Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (NaN for a single seed) and
     the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
-    groups = table.groupby(["model", "recipe", "epochs", "teachers"], sort=False)
+    groups = table.groupby(WAY, sort=False)
     summary = groups[["family", "parameters", "multiply_adds", "device"]].first()
     summary = summary.join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
     for name in measures(table):
@@ -50,11 +51,6 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
             if (column := f"{name}_accuracy_{kind}") in table:
                 summary[column] = groups[column].mean()
     return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
-
-
-def homework(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the homework's own models, without the nets that are made to be of equal size."""
-    return table[table.model.isin(ORIGINAL.model)]
 
 
 def measures(table: pd.DataFrame) -> list[str]:

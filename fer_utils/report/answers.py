@@ -17,7 +17,6 @@ from fer_utils.report.analysis import (
     catch_up,
     compare,
     final_measure,
-    homework,
     matched_pairs,
     steps,
     summarize,
@@ -80,17 +79,19 @@ def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:
         yield "\n".join("- " + say["step"].format(**_slots(pair, say), note=_doubt(pair, say)) for pair in pairs)
 
 
-def comparison(table: pd.DataFrame, language: str) -> Text:
-    """Question 4: MobileNets and plain CNNs of equal size, how far one must grow to reach the other, and why."""
-    return _answer(table, language, _comparison(table, sentences(language)))
+def comparison(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
+    """Question 4: MobileNets and plain CNNs of equal size, how far one must grow to reach the other, and why.
+
+    `equals` is the table of the nets of equal size that differ in one thing at a time; it may have no rows.
+    """
+    return _answer(table, language, _comparison(table, equals, sentences(language)))
 
 
-def _comparison(table: pd.DataFrame, say: Say) -> Iterator[str]:
-    theirs = homework(table)
-    if not {"mobilenet", "cnn"} <= set(theirs.family):
+def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    if not {"mobilenet", "cnn"} <= set(table.family):
         yield say["no_families"].format(names=say["comma"].join(summarize(table).model))
         return
-    pairs = matched_pairs(theirs)
+    pairs = matched_pairs(table)
     percent = 100 * (SAME_SIZE - 1)
     if pairs:
         verdicts = [
@@ -108,13 +109,13 @@ def _comparison(table: pd.DataFrame, say: Say) -> Iterator[str]:
             smallest=ordered[0].difference.points,
             at_smallest=ordered[0].first.parameters,
         )
-    yield _caught_up(theirs, say)
+    yield _caught_up(table, say)
     if pairs:
-        yield " ".join(_reasons(pairs[0], say, told_apart=bool(budgets(table))))
-    for budget in budgets(table):
-        yield _ablation(table, budget, say)
-    if budgets(table):
-        yield _equal_nets(table, say)
+        yield " ".join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
+    for budget in budgets(equals):
+        yield _ablation(equals, budget, say)
+    if budgets(equals):
+        yield _equal_nets(equals, say)
     yield say["how_decided"].format(level=LEVEL)
 
 

@@ -133,8 +133,8 @@ def _front_matter(nb: NotebookNode) -> str:
     """The title block as pandoc reads it, with a running note where results of demo faces are shown."""
     about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
-    lines |= {"date": about.get("date", ""), "running": _running_note(nb), "lang": language}
-    lines |= {"chinese": "yes" if language == "zh-TW" else ""}
+    lines |= {"date": about.get("date", ""), "running": _running_note(nb), "language": language}
+    lines |= {"chinese": "yes" if language == "zh-TW" else ""}  # pandoc's own `lang` lacks this language's words
     # JSON strings are YAML strings.
     rows = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value]
     return "---\n" + "".join(rows) + "---\n\n"

@@ -7,13 +7,13 @@ from sklearn.metrics import confusion_matrix
 from fer_utils.data.faces import CLASSES, UNLABELLED
 from fer_utils.data.ferplus import majorities
 from fer_utils.data.load import load
-from fer_utils.report.analysis import final_measure, homework, summarize
+from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.statistics import interval, predictions
 
 
 def examples(table: pd.DataFrame) -> list[str]:
     """The models whose failures are shown: the smallest MobileNet, the smallest plain CNN, and the largest net."""
-    summary = summarize(homework(table)).sort_values("parameters")
+    summary = summarize(table).sort_values("parameters")
     smallest = [summary[summary.family == family].model.head(1) for family in ("mobilenet", "cnn")]
     return list(dict.fromkeys([*pd.concat(smallest), *summary.model.tail(1)]))
 

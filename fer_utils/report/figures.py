@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
-from fer_utils.report.analysis import ORIGINAL, final_measure, homework, summarize
+from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
 from fer_utils.report.language import sentences
@@ -42,7 +42,7 @@ def style(language: str) -> Any:
 
 def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
-    say, summary = sentences(language), summarize(homework(table))
+    say, summary = sentences(language), summarize(table)
     original = (
         summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset="validation_accuracy")
     )
@@ -93,9 +93,9 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             # Between seeds where there are several, else what the number of faces allows.
-            seeds = rows[f"{measure}_deviation"]
+            deviation = rows[f"{measure}_deviation"]
             bars = [
-                seeds.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy() for end in ("low", "high")
+                deviation.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy() for end in ("low", "high")
             ]
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,

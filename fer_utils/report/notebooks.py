@@ -23,6 +23,8 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "runs_dir": (str,),
     "language": (str,),
     "budgets": (str,),
+    "budget_seeds": (str, int),
+    "budget_epochs": (int,),
     "ferplus": (str,),
 }
 
@@ -35,12 +37,25 @@ def study(**parameters: Any) -> pd.DataFrame:
     """
     shell = get_ipython()
     check_parameters(parameters, _injected(shell.user_ns["In"]) if shell else ())
+    return _train(parameters, listed(parameters["models"]), parameters["seeds"], parameters["epochs"])
+
+
+def study_of_equals(**parameters: Any) -> pd.DataFrame:
+    """The same for the nets of equal size that the parameter `budgets` names; a table without rows if it names none."""
+    check_parameters(parameters)
+    nets = nets_of(parameters["budgets"])
+    if not nets:
+        return pd.DataFrame({"model": []})
+    return _train(parameters, nets, parameters["budget_seeds"], parameters["budget_epochs"] or parameters["epochs"])
+
+
+def _train(parameters: Mapping[str, Any], models: list[str], seeds: str | int, epochs: int) -> pd.DataFrame:
     return train_study(
         located(parameters["data"]),
-        [*listed(parameters["models"]), *nets_of(parameters.get("budgets", ""))],
-        whole_numbers(str(parameters["seeds"])),
+        models,
+        whole_numbers(str(seeds)),
         parameters["recipe"],
-        parameters["epochs"] or None,
+        epochs or None,
         parameters["device"],
         located(parameters["runs_dir"]),
     )

@@ -2,26 +2,26 @@
 
 It writes `figures/runs.csv` (a row a run), `figures/results.csv` (a row a model trained one way), the curve of accuracy
 against size, and the README's table; and it copies the weights that ship, of each model the run that is best on
-validation.
+validation. Runs that were published before stay in the table, also where their folders are gone.
 """
 
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import whole, write_whole
-from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
+from fer_utils.report.analysis import ORIGINAL, WAY, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
 from fer_utils.training.recipe import RECIPES
 
-BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
-KEY = ["model", "recipe", "epochs", "teachers", "seed", "fingerprint"]
+KEY = [*WAY, "seed", "fingerprint"]
 
 
 def results_block(table: pd.DataFrame) -> str:
@@ -40,7 +40,7 @@ def results_block(table: pd.DataFrame) -> str:
             "flip averaged": summary.get(f"{measure}_accuracy_flip_averaged"),
             "original, validation": summary.model.map(original.validation_accuracy),
             "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
-            "recipe": [f"{row.recipe}, {row.epochs}" for row in summary.itertuples()],
+            "recipe": [_recipe(row) for row in summary.itertuples()],
             "seeds": summary.seeds,
             "minutes": summary.seconds / 60,
         }
@@ -56,6 +56,12 @@ def results_block(table: pd.DataFrame) -> str:
     return f"{body}\n\n{about.strip()}\n"
 
 
+def _recipe(row: Any) -> str:
+    """Recipe and epochs, and the size of the batches where it is not the recipe's of today."""
+    other = row.batch_size != RECIPES[row.recipe].batch_size
+    return f"{row.recipe}, {row.epochs}" + (f", batches of {row.batch_size}" if other else "")
+
+
 def _accuracy(row: pd.Series, measure: str) -> str:
     spread = f"± {row[f'{measure}_deviation']:.4f}" if row.seeds > 1 else _interval(row, measure)
     return f"**{row[f'{measure}_accuracy']:.4f}** ({spread})"
@@ -63,8 +69,7 @@ def _accuracy(row: pd.Series, measure: str) -> str:
 
 def _shipped(row: pd.Series, table: pd.DataFrame, measure: str) -> float | None:
     """The accuracy of the run that ships, where it is one of this row."""
-    one = ["model", "recipe", "epochs", "teachers"]
-    found = table[table.shipped & (table[one] == row[one]).all(axis=1)]
+    found = table[table.shipped & (table[WAY] == row[WAY]).all(axis=1)]
     return None if found.empty else float(found[f"{measure}_accuracy"].iloc[0])
 
 
@@ -72,35 +77,48 @@ def _interval(row: pd.Series, measure: str) -> str:
     return f"{row[f'{measure}_low']:.3f}–{row[f'{measure}_high']:.3f}"
 
 
+def fill(readme: Path, name: str, block: str | None = None) -> str:
+    """The block called `name` of the README, between its two comments; with `block`, that is written there."""
+    text = readme.read_text(encoding="utf-8")
+    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", text, re.DOTALL)
+    if not found:
+        raise FerError(f"{readme}: no place for a table, which lies between <!-- {name} --> and <!-- /{name} -->")
+    if block is not None:
+        write_whole(readme, text[: found.start()] + block + text[found.end() :])
+    return found[0]
+
+
 def publish(table: pd.DataFrame, project: Path) -> None:
     """Write tables, curve and README from a results table with one row a run."""
-    readme, figures = project / "README.md", project / "figures"
-    text = readme.read_text(encoding="utf-8")
-    if not BLOCK.search(text):
-        raise FerError(f"{readme}: no place for the table, which lies between <!-- results --> and <!-- /results -->")
+    readme, figures, shipped = project / "README.md", project / "figures", project / "fer_utils" / "weights"
+    fill(readme, "results")  # that there is a place for it
     best = table.groupby("model").validation_accuracy.idxmax()
-    table = table.assign(shipped=table.index.isin(best))
+    before = set(table[table.shipped.eq(True)].model)
     for model, run in table.loc[best, ["model", "run"]].itertuples(index=False):
-        with whole(project / "fer_utils" / "weights" / f"{model}.safetensors") as draft:
-            draft.write_bytes((Path(run) / "weights.safetensors").read_bytes())
-    table, block = table.drop(columns="run"), results_block(table)
+        if not pd.isna(run):
+            with whole(shipped / f"{model}.safetensors") as draft:
+                draft.write_bytes((Path(run) / "weights.safetensors").read_bytes())
+        elif model not in before:
+            raise FerError(f"the weights of the best {model} are not there, and do not ship: train it again")
+    table = table.drop(columns="run").assign(shipped=table.index.isin(best))
     write_whole(figures / "runs.csv", table.to_csv(index=False))
     write_whole(figures / "results.csv", summarize(table).to_csv(index=False))
     write_figure("curve", curve(table, "curve", "en")._repr_mimebundle_()[0], figures)
-    write_whole(readme, BLOCK.sub(lambda _: block, text))
+    fill(readme, "results", results_block(table))
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
-    """The tables that studies wrote, as one, each run once."""
-    table = pd.concat([pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files])
+    """The tables that studies wrote, as one, each run once and as the first of the tables has it."""
+    tables = [pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files]
+    table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])
     if len(prints := table.fingerprint.unique()) > 1:
         raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
     return table.drop_duplicates(KEY, ignore_index=True)
 
 
 def main() -> None:
-    """Publish the tables whose files are named."""
-    publish(read_tables(map(Path, sys.argv[1:])), Path())
+    """Publish the tables whose files are named, beside what was published before."""
+    publish(read_tables([*map(Path, sys.argv[1:]), Path("figures/runs.csv")]), Path())
 
 
 if __name__ == "__main__":

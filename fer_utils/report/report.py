@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import papermill
 
 from fer_utils.errors import InputError
@@ -30,13 +31,16 @@ def make_report(
     runs_dir: Path = Path("runs"),
     figures_dir: Path | None = None,
     budgets: str | None = None,
+    budget_seeds: str = "0",
+    budget_epochs: int | None = None,
     ferplus: str = "",
 ) -> list[Path]:
     """Write the report as PDF to `out` and as HTML beside it, and return what was written.
 
     Everything is checked before anything runs. Finished runs and notebooks are taken as they are. `budgets` are those
-    of the nets of equal size, if not the notebook's own, and `ferplus` is the path of FER+'s votes. With `figures_dir`
-    the figures and the results go there as well, a row a run and a row a model.
+    of the nets of equal size, if not the notebook's own, which are trained with seeds and epochs of their own, and
+    `ferplus` is the path of FER+'s votes. With `figures_dir` the figures and the results go there as well, a row a run
+    and a row a model.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -48,14 +52,20 @@ def make_report(
         "device": device,
         "runs_dir": str(runs_dir.resolve()),
         "language": language,
+        "budget_seeds": budget_seeds,
+        "budget_epochs": budget_epochs or 0,
         "ferplus": ferplus and str(Path(ferplus).expanduser().resolve()),
     } | ({} if budgets is None else {"budgets": budgets})
     notebooks.check_parameters(parameters)
     sources = execute.sources()
     # All runs of all notebooks at once, so that they go side by side; the notebooks find them finished.
     given = [defaults(source) | parameters for source in sources]
-    models = [net for each in given for net in (*listed(each["models"]), *notebooks.nets_of(each.get("budgets", "")))]
-    table = train_study(data, list(dict.fromkeys(models)), whole_numbers(seeds), recipe, epochs, device, runs_dir)
+    models = list(dict.fromkeys(model for each in given for model in listed(each["models"])))
+    table = train_study(data, models, whole_numbers(seeds), recipe, epochs, device, runs_dir)
+    if nets := [net for each in given for net in notebooks.nets_of(each.get("budgets", ""))]:
+        few = budget_epochs or epochs
+        equals = train_study(data, nets, whole_numbers(budget_seeds), recipe, few, device, runs_dir)
+        table = pd.concat([table, equals], ignore_index=True)
     executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
     written = export.write_report(export.merge(executed, table, language), out)
     if figures_dir:

@@ -5,7 +5,7 @@ import pandas as pd
 from fer_utils.data.faces import CLASSES
 from fer_utils.models import zoo
 from fer_utils.report import failures
-from fer_utils.report.analysis import ORIGINAL, final_measure, homework, matched_pairs, measures, summarize
+from fer_utils.report.analysis import ORIGINAL, final_measure, matched_pairs, measures, summarize
 from fer_utils.report.display import Table, note
 from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
@@ -63,7 +63,7 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
     say = sentences(language)
     columns = ["mobilenet", "cnn", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
     rows = []
-    for pair in matched_pairs(homework(table)):
+    for pair in matched_pairs(table):
         found = pair.difference
         low, high = found.interval
         rows.append(

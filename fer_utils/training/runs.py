@@ -25,6 +25,8 @@ from fer_utils.training import distill, evaluate, loop
 from fer_utils.training.devices import device_name, precision
 from fer_utils.training.recipe import Recipe, identity
 
+COLUMNS = {"name": "recipe", "epochs": "epochs", "batch_size": "batch_size"}  # of a recipe, in the results table
+
 
 @dataclass(frozen=True)
 class Run:
@@ -145,7 +147,7 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))
-        record |= {"recipe": recipe["name"], "epochs": recipe["epochs"]} | metrics | versions
+        record |= {name: recipe[key] for key, name in COLUMNS.items()} | metrics | versions
         record["run"] = str(run.folder)
         rows.append(record)
     return pd.DataFrame(rows)

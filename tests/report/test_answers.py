@@ -1,7 +1,18 @@
+import re
+
+import pandas as pd
 import pytest
 
+from fer_utils.models import matched
 from fer_utils.report import answers
+from fer_utils.report.statistics import predictions
 from tests.report.test_analysis import table_of
+
+NONE = pd.DataFrame({"model": []})
+
+
+def compared(accuracies: dict[str, float | list[float]], equals: pd.DataFrame = NONE) -> str:
+    return answers.comparison(table_of(accuracies), equals, "en").text
 
 
 def test_growth_is_told_with_its_numbers() -> None:
@@ -19,20 +30,20 @@ def test_where_intervals_overlap_the_data_do_not_decide() -> None:
 
 
 def test_a_change_of_the_table_changes_the_comparison() -> None:
-    nets = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
-    first = answers.comparison(table_of({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65}), "en").text
+    nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
+    first = compared({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65})
     assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
     assert "greatest at about 45,959 parameters (+12.0 points) and least at about 111,751 (+6.0 points)" in first
     assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
     assert "the block and the head explain a lead" in first
-    second = answers.comparison(table_of({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63}), "en").text
+    second = compared({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63})
     assert "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better" in second
     assert "is cnn-48k, with 47,511, 0.4 times as many: cnn-48k is 6.0 points better" in second
     assert "it shows none that the data decide" in second
 
 
 def test_nobody_catches_up() -> None:
-    text = answers.comparison(table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50}), "en").text
+    text = compared({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
     assert "no plain CNN here, up to 47,511 parameters, is as accurate as mobilenet-46k" in text
 
 
@@ -44,7 +55,7 @@ def test_architectures_are_compared_on_the_test() -> None:
     assert "0.631 and 0.685" in text
 
 
-@pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, answers.comparison])
+@pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, answers.failures])
 def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[no-untyped-def]
     accuracies: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.5}
     bundle, metadata = answer(table_of(accuracies, data="demo"), "en")._repr_mimebundle_()
@@ -55,7 +66,7 @@ def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[n
 
 def test_one_model_alone_says_so() -> None:
     assert "one size alone" in answers.sweep(table_of({"cnn-48k": 0.5}), "en").text
-    assert "here are only mobilenet-46k" in answers.comparison(table_of({"mobilenet-46k": 0.5}), "en").text
+    assert "here are only mobilenet-46k" in compared({"mobilenet-46k": 0.5})
     assert "one size alone" in answers.architecture(table_of({"mobilenet-46k": 0.5}), "en").text
 
 
@@ -75,3 +86,49 @@ def test_families_are_told_apart() -> None:
     text = answers.sweep(table_of(nets), "en").text
     assert "From cnn-48k (47,511 parameters) to cnn-103k" in text
     assert "From mobilenet-46k (45,959 parameters) to mobilenet-112k" in text
+
+
+def equals_of(*accuracies: float) -> pd.DataFrame:
+    """A table of the five nets of 46,000 parameters, in the order of their steps."""
+    return table_of(dict(zip(matched.chain(46_000), accuracies, strict=True)))
+
+
+def test_the_steps_are_told_and_the_one_that_gains_most() -> None:
+    nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.50}
+    first = compared(nets, equals_of(0.50, 0.53, 0.60, 0.56, 0.58))
+    assert "both of about 46,000 parameters, lie +8.0 points on PublicTest" in first
+    assert "an average instead of a fully connected head +7.0;" in first
+    assert "The step that gains most is an average instead of a fully connected head." in first
+    assert "46,000 parameters, the data do not decide (cnn8-46k is ahead by 2.0 points" in first
+    assert "these runs alone cannot say" not in first
+    second = compared(nets, equals_of(0.50, 0.53, 0.53, 0.49, 0.60))
+    assert "The step that gains most is the saved parameters spent on width." in second
+    assert "46,000 parameters, separable8-46k is 7.0 points better" in second
+    third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.50))
+    assert "No step gains enough for these data to decide." in third
+    assert "these runs alone cannot say" in compared(nets)
+
+
+def test_failures_are_counted_on_the_same_faces() -> None:
+    table = table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50, "vgg-1.9m": 0.70})
+    text = answers.failures(table, "en").text
+    wrong, also = (table.run.map(lambda run: predictions(run).query("part == 'PublicTest'"))[i] for i in (0, 2))
+    both = ((wrong.predicted != wrong.label) & (also.predicted != also.label)).sum()
+    assert f"faces that mobilenet-46k gets wrong, vgg-1.9m gets {both:,} wrong too" in text
+    assert "(by parameters), nor than" in text
+    assert "voters" not in text
+
+
+def test_the_answers_are_there_in_chinese() -> None:
+    table = table_of({"mobilenet-46k": 0.62, "mobilenet-112k": 0.65, "cnn-48k": 0.50, "cnn-103k": 0.55})
+    texts = [answers.architecture(table, "zh-TW"), answers.sweep(table, "zh-TW"), answers.failures(table, "zh-TW")]
+    texts.append(answers.comparison(table, equals_of(0.50, 0.53, 0.60, 0.56, 0.58), "zh-TW"))
+    for text in texts:
+        assert not set(re.findall(r"[A-Za-z]{4,}", text.text)) - {
+            "MobileNet",
+            "McNemar",
+            "bootstrap",
+            "PublicTest",
+            "mobilenet",
+            "separable",
+        }

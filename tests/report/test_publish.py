@@ -4,9 +4,18 @@ import pandas as pd
 import pytest
 
 from fer_utils.errors import FerError, InputError
-from fer_utils.report.publish import BLOCK, publish, read_tables, results_block
+from fer_utils.report.compression import files_block
+from fer_utils.report.publish import fill, publish, read_tables, results_block
 from tests.conftest import ROOT
 from tests.report.test_analysis import table_of
+
+README = "before\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
+FILES = pd.DataFrame(
+    {
+        "model": "compact-46k", "parameters": 45_439, "format": ["float16", "int8"], "bytes": [100_918, 56_269],
+        "accuracy": [0.64, 0.639],
+    }
+)  # fmt: skip
 
 
 def test_the_block_has_a_row_a_model_and_says_how_sure_it_is() -> None:
@@ -29,7 +38,7 @@ def test_a_taught_net_has_a_row_of_its_own() -> None:
 
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     project = tmp_path
-    (project / "README.md").write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
+    (project / "README.md").write_text(README)
     file = project / "study.csv"
     table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5})
     for model, seed in table[["model", "seed"]].itertuples(index=False):
@@ -46,6 +55,18 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     assert list(pd.read_csv(project / "figures" / "results.csv").seeds) == [1, 2]
     assert (project / "fer_utils/weights/compact-46k.safetensors").read_text() == "compact-46k, seed 1"
     assert "| **0.5950** (± 0.0071) | 0.6000 |" in written  # the mean, and the file that ships
+    # A further study adds to what is there, and the best run keeps shipping when its folder is gone.
+    better = table_of({"cnn-48k": 0.55}).assign(epochs=24)
+    folder = project / "better"
+    folder.mkdir()
+    (folder / "weights.safetensors").write_text("better")
+    better.assign(run=str(folder)).to_csv(file, index=False)
+    publish(read_tables([file, project / "figures" / "runs.csv"]), project)
+    found = pd.read_csv(project / "figures" / "runs.csv")
+    assert len(found) == 4
+    assert found[found.shipped].groupby("model").epochs.first().to_dict() == {"cnn-48k": 24, "compact-46k": 12}
+    assert (project / "fer_utils/weights/compact-46k.safetensors").read_text() == "compact-46k, seed 1"
+    assert (project / "fer_utils/weights/cnn-48k.safetensors").read_text() == "better"
     assert (project / "figures" / "curve.svg").read_text().startswith("<?xml")
     assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -60,11 +81,22 @@ def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> Non
 
 def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
-    with pytest.raises(FerError, match="no place for the table"):
+    with pytest.raises(FerError, match="no place for a table, which lies between <!-- results -->"):
         publish(table_of({"cnn-48k": 0.5}), tmp_path)
 
 
-def test_the_readme_shows_the_published_runs() -> None:
-    found = BLOCK.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert found
-    assert found[0] == results_block(read_tables([ROOT / "figures" / "runs.csv"]))
+def test_the_readme_shows_the_published_runs_and_files() -> None:
+    readme, figures = ROOT / "README.md", ROOT / "figures"
+    assert fill(readme, "results") == results_block(read_tables([figures / "runs.csv"]))
+    assert fill(readme, "files") == files_block(pd.read_csv(figures / "compression.csv"))
+
+
+def test_the_files_of_a_net_stand_in_a_row() -> None:
+    assert "| compact-46k | 100,918, **0.6400** | 56,269, **0.6390** |" in files_block(FILES)
+
+
+def test_weights_that_are_lost_are_not_published(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    table = table_of({"cnn-48k": 0.5}).assign(run=float("nan"), shipped=False)
+    with pytest.raises(FerError, match="weights of the best cnn-48k are not there, and do not ship"):
+        publish(table, tmp_path)

@@ -35,8 +35,8 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     for number, page in enumerate(pages, 1):
         assert f"{number} / {len(pages)}" in page.extract_text()
     assert text.index("Questions and answers") < text.index("Figure 1") < text.index("Where the numbers come from")
-    assert set(re.findall(r"Figure (\d)\.", text)) == set("12345678")
-    assert set(re.findall(r"Table (\d)\.", text)) == set("1234567")
+    assert set(re.findall(r"Figure (\d)\.", text)) == set("1234567")
+    assert set(re.findall(r"Table (\d)\.", text)) == set("12345678")
     for model in ORIGINAL.model:
         assert model in text
     assert "45,959" in text
@@ -50,14 +50,14 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
 
 def test_the_html_is_the_same_report_in_one_file(report: Path) -> None:
     html = (report / "report.html").read_text()
-    assert html.count("<figcaption") == 8
-    assert html.count("<caption") == 7
+    assert html.count("<figcaption") == 7
+    assert html.count("<caption") == 8
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
 
 
 def test_every_figure_lies_beside_its_data(report: Path) -> None:
     names = {"learning-curves", "mobilenet-sweep", "cnn-sweep", "both-families"}
-    names |= {"equal-size", "ablation", "costs", "confusion"}
+    names |= {"ablation", "costs", "confusion"}
     found = {path.name for path in (report / "figures").iterdir()}
     assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {"results.csv", "runs.csv"}
     ET.parse(report / "figures" / "both-families.svg")

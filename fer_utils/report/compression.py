@@ -1,0 +1,84 @@
+"""How small a file a trained net fits in, and what that costs: `python -m fer_utils.report.compression DATA`.
+
+As a command it measures the compact nets that ship, for `figures/compression.csv` and the README.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from torch import nn
+
+from fer_utils.data.faces import FaceSet, split
+from fer_utils.data.load import load
+from fer_utils.files import write_whole
+from fer_utils.models import weights, zoo
+from fer_utils.models.export import FORMATS, export, open_onnx
+from fer_utils.report import failures
+from fer_utils.report.analysis import final_measure
+from fer_utils.report.display import Table, note
+from fer_utils.report.language import sentences
+from fer_utils.report.publish import fill
+from fer_utils.training.devices import pick_device
+from fer_utils.training.evaluate import answer, assess, labelled_part, reader
+
+FILES = Path("figures/compression.csv")
+
+
+def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.DataFrame:
+    """A row a format: `format`, `bytes`, and the accuracy of the file on a part of the faces."""
+    part, training = labelled_part(faces, measure), split(faces)[0].images
+    rows = [("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu")))]
+    with TemporaryDirectory() as folder:
+        for format in FORMATS:
+            file = Path(folder) / f"{format}.onnx"
+            export(net, name, format, file, training)
+            rows.append((format, file.stat().st_size, open_onnx(file)[1]))
+    worth = [assess(answer(read, part, faces)) for *_, read in rows]
+    return pd.DataFrame(
+        {
+            "model": name,
+            "parameters": zoo.parameters(net),
+            "format": [format for format, *_ in rows],
+            "bytes": [size for _, size, _ in rows],
+            "accuracy": [found["accuracy"] for found in worth],
+            "accuracy_flip_averaged": [found["accuracy_flip_averaged"] for found in worth],
+        }
+    )
+
+
+def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:
+    """The smallest MobileNet and plain CNN of a results table in every format, measured here and now."""
+    say, measure, faces = sentences(language), final_measure(table), load(data)
+    found = []
+    for model in failures.examples(table)[:2]:
+        run = table[table.model == model].sort_values("seed").run.iloc[0]
+        found.append(compressed(*weights.load_weights(Path(run) / "weights.safetensors"), faces, measure))
+    shown = pd.concat(found)[["model", "format", "bytes", "accuracy"]]
+    shown = shown.rename(columns=say | {"accuracy": say["accuracy_on"].format(measure=say[measure])})
+    return Table(name, say["compression_caption"], shown, note(table, language))
+
+
+def files_block(table: pd.DataFrame) -> str:
+    """A Markdown table with a row a net: bytes and accuracy of its files."""
+    wide = table.pivot(index=["parameters", "model"], columns="format", values=["bytes", "accuracy"])
+    rows = pd.DataFrame({"model": wide.index.get_level_values("model")})
+    for format in table.format.unique():
+        found = zip(wide["bytes", format], wide["accuracy", format], strict=True)
+        rows[f"{format}: bytes, PublicTest"] = [f"{size:,.0f}, **{accuracy:.4f}**" for size, accuracy in found]
+    return Table("files", "", rows).markdown().partition("\n\n")[0] + "\n"
+
+
+def main() -> None:
+    """Measure the compact nets that ship."""
+    faces = load(sys.argv[1])
+    files = sorted(weights.SHIPPED.glob("compact-*.safetensors"), key=lambda file: file.stat().st_size)
+    rows = [compressed(*weights.load_weights(file), faces, "PublicTest") for file in files]
+    table = pd.concat(rows, ignore_index=True)
+    write_whole(FILES, table.to_csv(index=False))
+    fill(Path("README.md"), "files", files_block(table))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_utils.report import failures
+from fer_utils.report.costs import front
+from fer_utils.report.statistics import interval
+from tests.report.test_analysis import table_of
+
+SAID = pd.DataFrame({"label": [0, 0, 0, 3, 3, 6], "predicted": [0, 0, 3, 3, 6, 6]})
+
+
+def test_three_nets_are_the_examples() -> None:
+    table = table_of({"vgg-1.9m": 0.7, "mobilenet-112k": 0.6, "mobilenet-46k": 0.5, "cnn-103k": 0.6, "cnn-48k": 0.4})
+    assert failures.examples(table) == ["mobilenet-46k", "cnn-48k", "vgg-1.9m"]
+    assert failures.examples(table_of({"cnn-48k": 0.4})) == ["cnn-48k"]
+
+
+def test_recall_and_confusion_by_expression() -> None:
+    found = failures.recalls(SAID)
+    assert found.recall.to_dict() == {0: pytest.approx(2 / 3), 3: 0.5, 6: 1.0}
+    assert found.faces.to_dict() == {0: 3, 3: 2, 6: 1}
+    assert (found.low[3], found.high[3]) == interval(0.5, 2)
+    shares = failures.confusion(SAID)
+    assert shares[0, 3] == pytest.approx(1 / 3)
+    assert shares[3, 6] == 0.5
+    assert shares[1].sum() == 0  # an expression without faces
+
+
+def test_voters_are_counted_on_wrong_and_right_faces() -> None:
+    votes = np.array([0, 4, 3, 3, 6, -1])
+    wrong, right = failures.contested(SAID, votes)
+    assert wrong == 1.0  # of the two that are wrong, voters see another label in both
+    assert right == 0.5
+    assert failures.ferplus_accuracy(SAID, votes) == 4 / 5
+
+
+def test_the_front_has_the_nets_that_none_beats_in_both() -> None:
+    cost = pd.Series([5, 1, 3, 3, 4])
+    accuracy = pd.Series([0.9, 0.5, 0.7, 0.6, 0.65])
+    assert front(cost, accuracy).tolist() == [1, 2, 0]
