@@ -35,13 +35,16 @@ STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 EQUALS = --budgets 20k,46k --budget-seeds 0,1 --budget-epochs 10
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --ferplus "$(FERPLUS)"
 
+PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
+
 published: $(VENV)/ready
+	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(STUDY) --models compact-58k --epochs 100 --teacher teacher-1.6m --out runs/published/taught-100.csv
 	$(STUDY) --models compact-46k --epochs 60 --teacher teacher-1.6m --out runs/published/taught-60.csv
 	$(STUDY) --models compact-158k --epochs 30 --teacher teacher-1.6m --out runs/published/taught-30.csv
-	$(BIN)/python -m fer_utils.report.publish runs/published/*.csv
+	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf
 	$(REPORT) --out figures/report.pdf --figures figures
-	$(BIN)/python -m fer_utils.report.publish runs/published/*.csv
+	$(PUBLISH)

@@ -29,12 +29,13 @@ FILES = Path("figures/compression.csv")
 def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.DataFrame:
     """A row a format: `format`, `bytes`, and the accuracy of the file on a part of the faces."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
-    rows = [("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu")))]
+    rows = []
     with TemporaryDirectory() as folder:
         for format in FORMATS:
             file = Path(folder) / f"{format}.onnx"
             export(net, name, format, file, training)
             rows.append((format, file.stat().st_size, open_onnx(file)[1]))
+    rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu"))))
     worth = [assess(answer(read, part, faces)) for *_, read in rows]
     return pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Executed notebooks -> one report, as PDF (Markdown -> pandoc -> Typst) and as one HTML file.
+"""An executed notebook -> PDF (Markdown -> pandoc -> Typst) and one HTML file.
 
 The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook.ipynb`, or `--to reporthtml`.
 """
@@ -6,28 +6,23 @@ The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 import pypandoc
 import typst
 from nbconvert.exporters import Exporter, MarkdownExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_output
 
 from fer_utils.errors import FerError
 from fer_utils.files import whole, write_whole
-from fer_utils.report.analysis import summarize
-from fer_utils.report.display import METADATA, is_demo
-from fer_utils.report.figures import epochs, seeds
+from fer_utils.report.display import METADATA
 from fer_utils.report.fonts import FOLDER, check_glyphs
-from fer_utils.report.language import LANGUAGES, sentences, translated
-from fer_utils.report.tables import runs_table
-from fer_utils.training.recipe import RECIPES
+from fer_utils.report.language import LANGUAGES, translated
 
 HERE = Path(__file__).parent
 HEADING = re.compile(r"(#+ (?:\d+\. )?)?(.*)")
@@ -115,7 +110,7 @@ def language_of(nb: NotebookNode) -> str:
     """The language that the notebook's parameters ask for; English for one that has no such parameter."""
     language = nb.metadata.get(METADATA, {}).get("language", "en")
     for cell in nb.cells:
-        if _tags(cell) & {"parameters", "injected-parameters"}:
+        if tags(cell) & {"parameters", "injected-parameters"}:
             for found in re.finditer(r"""^language\b[^=\n]*=\s*["']([\w-]+)["']""", cell.source, re.MULTILINE):
                 language = found[1]
     return language if language in LANGUAGES else "en"
@@ -141,7 +136,7 @@ def _front_matter(nb: NotebookNode) -> str:
 
 
 def _running_note(nb: NotebookNode) -> str:
-    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in _outputs(nb)]
+    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in outputs(nb)]
     return next(filter(None, notes), "")
 
 
@@ -189,62 +184,14 @@ class ReportHTMLExporter(_PandocExporter):
         return pypandoc.convert_text(markdown, "html5", PANDOC_MARKDOWN, extra_args=options)
 
 
-# ---- the report of many notebooks ----
-
-
-def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
-    """One notebook from many.
-
-    All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
-    """
-    for nb in notebooks:
-        refuse_unfinished(nb)
-    say = sentences(language)
-    cells = [new_markdown_cell(f"# {say['questions_and_answers']}")]
-    for number, nb in enumerate(notebooks, 1):
-        question = next(cell.source for cell in nb.cells if "question" in _tags(cell))
-        cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
-    for nb in notebooks:
-        cells += [cell for cell in nb.cells if not _tags(cell) & {"question", "answer", "runs"}]
-    data = _data_line(table, say)
-    about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
-    cells += [new_markdown_cell(f"# {say['provenance']}\n\n{about}\n\n{runs_table(table, language).markdown()}")]
-    merged = new_notebook(cells=cells)
-    merged.metadata[METADATA] = {
-        "title": say["title"], "subtitle": say["subtitle"].format(data=data), "date": _date(table, say),
-        "language": language,
-    }  # fmt: skip
-    return merged
-
-
-def _outputs(nb: NotebookNode) -> list[NotebookNode]:
+def outputs(nb: NotebookNode) -> list[NotebookNode]:
+    """All outputs of a notebook, in their order."""
     return [output for cell in nb.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
-def _tags(cell: NotebookNode) -> set[str]:
+def tags(cell: NotebookNode) -> set[str]:
+    """The tags of a cell."""
     return set(cell.metadata.get("tags", []))
-
-
-def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
-    return (cell for cell in nb.cells if tag in _tags(cell))
-
-
-def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
-    """The data, the recipe and the machine in a sentence."""
-    first = table.iloc[0]
-    # A file's name may hold what Markdown reads as a mark.
-    faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
-    summary = summarize(table)
-    return say["data"].format(
-        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say),
-        seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
-    )  # fmt: skip
-
-
-def _date(table: pd.DataFrame, say: dict[str, str]) -> str:
-    """The day of the last run, so that the same runs give the same bytes."""
-    day = pd.Timestamp(str(table.finished.max()))
-    return say["date"].format(year=day.year, month=day.month, day=day.day)
 
 
 def write_report(nb: NotebookNode, out: Path) -> list[Path]:
@@ -261,7 +208,7 @@ def write_report(nb: NotebookNode, out: Path) -> list[Path]:
 
 def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
     """Write each figure of the notebooks as .svg and .png, beside the .csv that it draws."""
-    for output in (output for nb in notebooks for output in _outputs(nb)):
+    for output in (output for nb in notebooks for output in outputs(nb)):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
             write_figure(name, output.data, folder)
 

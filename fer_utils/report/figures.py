@@ -95,7 +95,8 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
             # Between seeds where there are several, else what the number of faces allows.
             deviation = rows[f"{measure}_deviation"]
             bars = [
-                deviation.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy() for end in ("low", "high")
+                deviation.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy()
+                for end in ("low", "high")
             ]
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,

@@ -2,7 +2,7 @@
 
 It writes `figures/runs.csv` (a row a run), `figures/results.csv` (a row a model trained one way), the curve of accuracy
 against size, and the README's table; and it copies the weights that ship, of each model the run that is best on
-validation. Runs that were published before stay in the table, also where their folders are gone.
+validation. A table may be an earlier `runs.csv`: its runs stay, also where their folders are gone.
 """
 
 import re
@@ -117,8 +117,8 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Publish the tables whose files are named, beside what was published before."""
-    publish(read_tables([*map(Path, sys.argv[1:]), Path("figures/runs.csv")]), Path())
+    """Publish the tables whose files are named."""
+    publish(read_tables(map(Path, sys.argv[1:])), Path())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from fer_utils.errors import InputError
 from fer_utils.files import write_whole
 from fer_utils.report import execute, export, notebooks
 from fer_utils.report.analysis import summarize
+from fer_utils.report.merge import merge
 from fer_utils.training.study import listed, train_study, whole_numbers
 
 
@@ -67,7 +68,7 @@ def make_report(
         equals = train_study(data, nets, whole_numbers(budget_seeds), recipe, few, device, runs_dir)
         table = pd.concat([table, equals], ignore_index=True)
     executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
-    written = export.write_report(export.merge(executed, table, language), out)
+    written = export.write_report(merge(executed, table, language), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)
         write_whole(figures_dir / "runs.csv", table.drop(columns="run").to_csv(index=False))

@@ -11,8 +11,8 @@ from fer_utils.models import matched
 from fer_utils.report import failures
 from fer_utils.report.analysis import STEPS, budgets, final_measure, steps, summarize
 from fer_utils.report.costs import COSTS, costs, front
-from fer_utils.report.display import Figure, note
-from fer_utils.report.figures import COLOURS, MARKERS, epochs, seed_shown, seeds, size_axis, style
+from fer_utils.report.display import Figure, is_demo, note
+from fer_utils.report.figures import COLOURS, MARKERS, PEERS, epochs, seed_shown, seeds, size_axis, style
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
 
@@ -118,6 +118,9 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
                     rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
                     markersize=5, label=say[str(family)],
                 )  # fmt: skip
+            if cost in PEERS and not is_demo(table):
+                others = PEERS[PEERS.measure == measure].dropna(subset=cost)
+                axes.plot(others[cost], others.accuracy, "x", color="0.35", markersize=5, label=say["others"], zorder=2)
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,63 @@
+"""Executed notebooks -> one notebook, which is the report."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from fer_utils.report.analysis import summarize
+from fer_utils.report.display import METADATA, is_demo
+from fer_utils.report.export import refuse_unfinished, tags
+from fer_utils.report.figures import epochs, seeds
+from fer_utils.report.language import sentences
+from fer_utils.report.tables import runs_table
+from fer_utils.training.recipe import RECIPES
+
+
+def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
+    """One notebook from many.
+
+    All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
+    """
+    for nb in notebooks:
+        refuse_unfinished(nb)
+    say = sentences(language)
+    cells = [new_markdown_cell(f"# {say['questions_and_answers']}")]
+    for number, nb in enumerate(notebooks, 1):
+        question = next(cell.source for cell in nb.cells if "question" in tags(cell))
+        cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
+    for nb in notebooks:
+        cells += [cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}]
+    data = _data_line(table, say)
+    about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
+    cells += [new_markdown_cell(f"# {say['provenance']}\n\n{about}\n\n{runs_table(table, language).markdown()}")]
+    merged = new_notebook(cells=cells)
+    merged.metadata[METADATA] = {
+        "title": say["title"], "subtitle": say["subtitle"].format(data=data), "date": _date(table, say),
+        "language": language,
+    }  # fmt: skip
+    return merged
+
+
+def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
+    return (cell for cell in nb.cells if tag in tags(cell))
+
+
+def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
+    """The data, the recipe and the machine in a sentence."""
+    first = table.iloc[0]
+    # A file's name may hold what Markdown reads as a mark.
+    faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
+    summary = summarize(table)
+    return say["data"].format(
+        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say),
+        seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
+    )  # fmt: skip
+
+
+def _date(table: pd.DataFrame, say: dict[str, str]) -> str:
+    """The day of the last run, so that the same runs give the same bytes."""
+    day = pd.Timestamp(str(table.finished.max()))
+    return say["date"].format(year=day.year, month=day.month, day=day.day)
