@@ -127,8 +127,15 @@ def test_only_nets_that_average_over_the_map_see_small_faces(faces: FaceSet, mon
     original = loop.look
     monkeypatch.setattr(loop, "look", lambda *rest: seen.append(rest[-1]) or original(*rest))  # type: ignore[func-returns-value]
     training, validation = split(faces)
-    for name in ("compact-46k", "cnn-48k"):
+    for name in ("cnn-48k", "vgg-1.9m"):
         list(train(build(name), training, validation, recipe("full", 3), 0, CPU))
     half = len(seen) // 2
     assert sorted(set(seen[:half])) == [32, 40, 48]
     assert set(seen[half:]) == {48}
+
+
+@pytest.mark.parametrize(("name", "used"), [("quick", {0.25, 0.5}), ("full", {0.0})])
+def test_a_recipe_decides_whether_dropout_is_used(name: str, used: set[float], faces: FaceSet) -> None:
+    model = build("mobilenet-46k")
+    list(train(model, *split(faces), recipe(name, 1), 0, CPU))
+    assert {layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)} == used
