@@ -111,7 +111,7 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
         )
     yield _caught_up(table, say)
     if pairs:
-        yield " ".join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
+        yield say["space"].join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
     for budget in budgets(equals):
         yield _ablation(equals, budget, say)
     if budgets(equals):
@@ -189,7 +189,7 @@ def _ablation(table: pd.DataFrame, budget: int, say: Say) -> str:
         budget=budget, total=whole.difference.points, measure=say[whole.measure], note=_doubt(whole, say),
         steps=say["semicolon"].join(told),
     )  # fmt: skip
-    return f"{text} {cause}"
+    return text + say["space"] + cause
 
 
 def _equal_nets(table: pd.DataFrame, say: Say) -> str:

@@ -58,7 +58,8 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
         ):
             _waterfall(axes, rows, say)
             axes.set_title(f"{budget:,}", loc="right")
-        drawing.supxlabel(say["accuracy_on"].format(measure=say[final_measure(table)]) + " (%)", fontsize=9)
+        accuracy = say["accuracy_on"].format(measure=say[final_measure(table)])
+        drawing.supxlabel(say["percent"].format(label=accuracy), fontsize=9)
     summary = summarize(table[table.model.isin(matched.chain(shown[0]))])
     text = say["ablation_caption"].format(
         measure=say[final_measure(table)], seeds=seeds(summary, say), epochs=epochs(summary, say)
