@@ -27,9 +27,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# Everything that is published, from FER2013: `make published DATA=fer2013.csv` trains what is missing of it, goes on where
-# it was interrupted, and writes reports, figures, tables, weights and the README's tables. FERPLUS is FER+'s
-# fer2013new.csv.
+# What is published, from FER2013: `make published DATA=fer2013.csv FERPLUS=fer2013new.csv` trains what is missing of it,
+# goes on where it was interrupted, and writes reports, figures, tables, weights and the README's tables. Rows of
+# figures/runs.csv that it does not train (the teacher's, and those of an earlier recipe) stay as they are.
 ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k,cnn-852k,vgg-1.9m
 STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 EQUALS = --budgets 20k,46k --budget-seeds 0,1 --budget-epochs 10
@@ -38,6 +38,7 @@ REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
 
 published: $(VENV)/ready
+	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
 	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(STUDY) --models compact-58k --epochs 100 --teacher teacher-1.6m --out runs/published/taught-100.csv

@@ -123,7 +123,7 @@ def train(
 @app.command()
 def study(
     data: Data = "demo",
-    models: Annotated[str, typer.Option(help="Names, with commas between; all of the zoo if not given.")] = "",
+    models: Annotated[str, typer.Option(help="Names, with commas between; the homework's eight if not given.")] = "",
     seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
     recipe: RecipeName = "quick",
     epochs: Epochs = None,
@@ -138,10 +138,10 @@ def study(
 ) -> None:
     """Train every model with every seed, but nothing twice, and write the results table."""
     from fer_utils.files import write_whole
-    from fer_utils.models.zoo import MODELS
+    from fer_utils.models.zoo import HOMEWORK
     from fer_utils.training.study import listed, train_study, whole_numbers
 
-    names = listed(models) or list(MODELS)
+    names = listed(models) or list(HOMEWORK)
     teachers = listed(teacher)
     table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, teachers, ferplus)
     write_whole(out, table.to_csv(index=False))
@@ -249,7 +249,11 @@ def report(
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""
     from fer_utils.report.report import make_report
 
-    for path in make_report(data, recipe, language, out, seeds, epochs, device, runs, figures, budgets, ferplus):
+    written = make_report(
+        data, recipe, language, out, seeds, epochs, device, runs, figures,
+        budgets=budgets, budget_seeds=budget_seeds, budget_epochs=budget_epochs, ferplus=ferplus,
+    )  # fmt: skip
+    for path in written:
         print(path)
 
 

@@ -1,3 +1,4 @@
+import inspect
 import json
 import subprocess
 import sys
@@ -5,9 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from fer_utils.cli import app
 from fer_utils.data.faces import FaceSet
 from fer_utils.models.zoo import MODELS
+from fer_utils.report import report
 
 
 def fer(*arguments: str) -> subprocess.CompletedProcess:
@@ -69,3 +73,23 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: 
 def test_debug_shows_the_traceback() -> None:
     found = fer("data", "nowhere.csv", "--debug")
     assert "Traceback" in found.stderr
+
+
+def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: dict = {}
+
+    def record(*values: object, **named: object) -> list[Path]:
+        given.update(inspect.signature(original).bind(*values, **named).arguments)
+        return [tmp_path]
+
+    original = report.make_report
+    monkeypatch.setattr(report, "make_report", record)
+    expected = {
+        "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
+        "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv", "out": tmp_path / "r.pdf",
+        "runs": tmp_path / "runs", "figures": tmp_path / "figures",
+    }  # fmt: skip
+    options = [part for name, value in expected.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    assert CliRunner().invoke(app, ["report", *options]).exit_code == 0
+    expected |= {"runs_dir": expected.pop("runs"), "figures_dir": expected.pop("figures")}
+    assert given == expected

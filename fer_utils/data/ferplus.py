@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.data.faces import UNLABELLED, FaceSet
+from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.errors import InputError
 
 # In the order of `faces.CLASSES`, then what FER2013 has no class for.
 VOTES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "NF")
-KNOWN = 7
 LEAST_AGREEMENT = 0.5  # of the votes with FER2013's labels, below which the rows cannot be those of the faces
 
 
 def majorities(faces: FaceSet, path: str | Path) -> np.ndarray:
-    """What most people saw in each face, as FER2013's classes: int64 `(N,)`.
+    """What more than half of the voters saw in each face, as FER2013's classes: int64 `(N,)`.
 
-    It is -1 where the most votes are shared, or for contempt, "unknown" or "not a face". `path` is FER+'s
+    It is -1 where there is no such majority, or where it is for contempt, "unknown" or "not a face". `path` is FER+'s
     `fer2013new.csv`, whose rows are in the order of `fer2013.csv`, so that the faces must be as well. Raises
     `InputError` where they are not.
     """
@@ -34,9 +33,8 @@ def majorities(faces: FaceSet, path: str | Path) -> np.ndarray:
                 f"{path} has votes on {len(rows):,} {usage} faces, {faces.name} has {mine.sum():,} of them: FER+ goes "
                 "with the whole of FER2013"
             )
-        best = rows.argmax(1)
-        alone = (rows == rows.max(1, keepdims=True)).sum(1) == 1
-        found[mine] = np.where(alone & (best < KNOWN), best, UNLABELLED)
+        best, clear = rows.argmax(1), 2 * rows.max(1) > rows.sum(1)
+        found[mine] = np.where(clear & (best < len(CLASSES)), best, UNLABELLED)
     voted = (found != UNLABELLED) & (faces.labels != UNLABELLED)
     agreement = (found == faces.labels)[voted].mean() if voted.any() else 0.0
     if agreement < LEAST_AGREEMENT:

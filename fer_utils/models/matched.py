@@ -1,8 +1,9 @@
 """Nets that differ in one thing at a time, of equal size: what a MobileNet's lead over a plain CNN is made of.
 
-From the homework's plain CNN to its MobileNet in four steps, each net as wide as its budget of parameters allows:
-`cnn4fc` (four convolutions, fully connected head) -> depth -> `cnn8fc` -> head -> `cnn8` -> block, with the same widths
--> `narrow8` -> width -> `separable8`. None has dropout. A name's number is that of the parameters.
+From a plain CNN in the shape of the homework's cnn-103k to its MobileNet in four steps, each net but `narrow8` as wide
+as its budget of parameters allows: `cnn4fc` (four convolutions, fully connected head) -> depth -> `cnn8fc` -> head ->
+`cnn8` -> block, with the same widths -> `narrow8` -> width -> `separable8`. None has dropout. A name's number is that
+of the parameters.
 """
 
 from bisect import bisect_left
@@ -35,8 +36,8 @@ HIDDEN = 512  # of the fully connected layer of cnn-103k
 def skeleton(block: type[ConvBN | ConvDW], fully_connected: bool, width: float) -> nn.Sequential:
     """The MobileNet's stages with a block of one's choice `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
-    The widths are those of mobilenet-46k times `width`. Its head averages over the map; the homework's CNNs have a
-    fully connected one on averages over parts of the map.
+    The widths are those of mobilenet-46k times `width`. The head averages over the map, and has a hidden layer as
+    cnn-103k has it where it is fully connected.
     """
     first, second, *channels, hidden = _times(width, (*WIDTHS, HIDDEN))
     layers: list[nn.Module] = [ConvBN(1, first), ConvBN(first, second), nn.MaxPool2d(2)]
@@ -44,10 +45,11 @@ def skeleton(block: type[ConvBN | ConvDW], fully_connected: bool, width: float) 
     for outputs, stride in zip(channels, STRIDES, strict=True):
         layers.append(block(inputs, outputs, stride=stride))
         inputs = outputs
-    if not fully_connected:
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, len(CLASSES)))
-    head = [nn.AdaptiveAvgPool2d(2), nn.Flatten(), LinearBN(4 * inputs, hidden), nn.Linear(hidden, len(CLASSES))]
-    return nn.Sequential(*layers, *head)
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    if fully_connected:
+        layers.append(LinearBN(inputs, hidden))
+        inputs = hidden
+    return nn.Sequential(*layers, nn.Linear(inputs, len(CLASSES)))
 
 
 def shallow(width: float) -> nn.Sequential:

@@ -1,6 +1,6 @@
 """The zoo: the named models, what each is made of, and what it costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import cast
 
@@ -42,6 +42,9 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     **{f"{name}-{n // 1000}k": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
     **{f"narrow8-{size // 1000}k": partial(narrow, n) for n, size in BUDGETS.items()},
 }
+
+
+HOMEWORK = tuple(list(MODELS)[:8])  # the models of the original report
 
 
 def check_model(name: str) -> str:
@@ -123,12 +126,12 @@ def describe(layer: nn.Module) -> str:
     return f"{name} {size}" if size else name
 
 
-def zoo() -> pd.DataFrame:
-    """The zoo as a table: model, family, trainable parameters, Keras count, multiply-adds, bytes of a float16 file."""
+def zoo(names: Iterable[str] = MODELS) -> pd.DataFrame:
+    """Models as a table: name, family, trainable parameters, Keras count, multiply-adds, bytes of a float16 file."""
     from fer_utils.models.weights import file_bytes
 
     rows = []
-    for name in MODELS:
+    for name in names:
         model = build(name)
         rows.append(
             {

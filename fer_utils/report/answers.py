@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
-from fer_utils.data.faces import CLASSES
-from fer_utils.report import failures as failing
+from fer_utils.data.faces import CLASSES, UNLABELLED
+from fer_utils.models import matched
+from fer_utils.report import failures
 from fer_utils.report.analysis import (
     ORIGINAL,
     SAME_SIZE,
@@ -119,36 +121,39 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
     yield say["how_decided"].format(level=LEVEL)
 
 
-def failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
+def costs_and_failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
     """Question 4, the rest: what the nets cost, where they fail, and whether FER+'s voters agree with the label.
 
     `data` and `ferplus` are the paths of FER2013 and of FER+'s votes; without the second, nothing is said of voters.
     """
-    return _answer(table, language, _failures(table, sentences(language), data, ferplus))
+    return _answer(table, language, _costs_and_failures(table, sentences(language), data, ferplus))
 
 
-def _failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) -> Iterator[str]:
+def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) -> Iterator[str]:
     measure, summary, comma = final_measure(table), summarize(table), say["comma"]
     fronts = {
         cost: comma.join(summary.model.iloc[front(summary[cost], summary[f"{measure}_accuracy"])])
         for cost in ("parameters", "multiply_adds")
     }
     yield say["front"].format(measure=say[measure], **fronts)
-    models = failing.examples(table)
-    said = {model: failing.answers(table, model) for model in models}
-    worst = [CLASSES[failing.recalls(answers).recall.idxmin()] for answers in said.values()]
+    said = {model: failures.predictions_of(table, model) for model in failures.examples(table)}
+    worst = {model: CLASSES[failures.recalls(answers).recall.idxmin()] for model, answers in said.items()}
     yield say["failures"].format(
-        worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in zip(models, worst, strict=True)),
-        measure=say[measure], **_shared_errors(said),
+        worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in worst.items()),
+        measure=say[measure],
     )  # fmt: skip
+    if len(said) > 1:
+        yield say["shared_errors"].format(**_shared_errors(said))
     if ferplus:
-        votes = failing.voted(table, data, ferplus)
-        for model, answers in said.items():
-            wrong, right = failing.contested(answers, votes)
-            yield "- " + say["ferplus"].format(
-                model=model, share=100 * wrong, right_share=100 * right,
-                accuracy=failing.ferplus_accuracy(answers, votes),
-            )  # fmt: skip
+        votes = failures.voted(table, data, ferplus)
+        yield say["ferplus"].format(faces=int((votes != UNLABELLED).sum()))
+        yield "\n".join("- " + _voters(model, answers, votes, say) for model, answers in said.items())
+
+
+def _voters(model: str, answers: pd.DataFrame, votes: np.ndarray, say: Say) -> str:
+    wrong, right = failures.contested(answers, votes)
+    accuracy = failures.ferplus_accuracy(answers, votes)
+    return say["voters"].format(model=model, share=100 * wrong, right_share=100 * right, accuracy=accuracy)
 
 
 def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
@@ -195,7 +200,8 @@ def _ablation(table: pd.DataFrame, budget: int, say: Say) -> str:
 def _equal_nets(table: pd.DataFrame, say: Say) -> str:
     measure, verdicts = final_measure(table), []
     for budget in budgets(table):
-        pair = compare(table, f"separable8-{budget // 1000}k", f"cnn8-{budget // 1000}k", measure)
+        *_, cnn, _, net = matched.chain(budget)
+        pair = compare(table, net, cnn, measure)
         verdicts.append(say["equal_net"].format(budget=budget, verdict=_verdict(pair, say)))
     return say["equal_nets"].format(verdicts=say["semicolon"].join(verdicts))
 
@@ -209,7 +215,8 @@ def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:
     plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
     names = {"net": pair.first.model, "cnn": pair.second.model}
     ahead = pair.difference.decided and pair.difference.points > 0
-    yield say["ahead" if ahead else "behind"].format(epochs=pair.first.epochs, recipe=pair.first.recipe)
+    opening = "structure" if told_apart else "ahead" if ahead else "behind"
+    yield say[opening].format(epochs=pair.first.epochs, recipe=pair.first.recipe)
     yield say["why_block"].format(
         **names, width=net.widest, plain=plain, separable=separable, ratio=plain / separable,
         net_layers=net.convolutions, cnn_layers=cnn.convolutions,
@@ -235,7 +242,7 @@ def _slots(pair: Comparison, say: Say) -> dict:
 def _verdict(pair: Comparison, say: Say) -> str:
     found = pair.difference
     if found.points == 0:
-        return say["tie"]
+        return say["tie"].format(low=found.interval[0], high=found.interval[1])
     better, sign = (pair.first, 1) if found.points > 0 else (pair.second, -1)
     low, high = sorted(sign * end for end in found.interval)
     key = "better" if found.decided else "undecided"

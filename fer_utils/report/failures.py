@@ -18,7 +18,7 @@ def examples(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys([*pd.concat(smallest), *summary.model.tail(1)]))
 
 
-def answers(table: pd.DataFrame, model: str) -> pd.DataFrame:
+def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """What a model of the table, its first seed, said of each face of the test."""
     run = table[table.model == model].sort_values("seed").run.iloc[0]
     found = predictions(run)
@@ -40,18 +40,20 @@ def recalls(said: pd.DataFrame) -> pd.DataFrame:
 
 
 def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray:
-    """What FER+'s voters saw in each face of the test, -1 for no one class, in the order of `answers`."""
+    """What most of FER+'s voters saw in each face of the test, -1 for no majority, in the order of `predictions_of`."""
     faces = load(data)
     mine = (faces.usage == final_measure(table)) & (faces.labels != UNLABELLED)
-    return majorities(faces, ferplus)[mine]
+    names = [f"{digest:016x}" for digest in faces.digests[mine]]
+    return majorities(faces, ferplus)[mine][np.lexsort([faces.labels[mine], names])]
 
 
 def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
-    """The share of the faces read wrongly, and of those read rightly, in which voters did not see the label."""
+    """The share of the faces read wrongly, and of those read rightly, in which a majority saw another expression."""
+    clear = votes != UNLABELLED
     wrong, disagree = (said.predicted != said.label).to_numpy(), votes != said.label.to_numpy()
-    return float(disagree[wrong].mean()), float(disagree[~wrong].mean())
+    return float(disagree[clear & wrong].mean()), float(disagree[clear & ~wrong].mean())
 
 
 def ferplus_accuracy(said: pd.DataFrame, votes: np.ndarray) -> float:
-    """Accuracy by what the voters saw, on the faces in which they saw one class."""
+    """Accuracy by what the voters saw, on the faces on which they have a majority."""
     return float((said.predicted.to_numpy() == votes)[votes != UNLABELLED].mean())

@@ -87,7 +87,8 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series, labe
 def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy on a test against trainable parameters: all that is published, and what others reach."""
     say, summary, measure = sentences(language), summarize(table), final_measure(table)
-    accuracy = f"{measure}_accuracy"
+    accuracy, taught = f"{measure}_accuracy", summary.teachers != ""
+    summary = summary.loc[summary.groupby(["model", taught]).validation_accuracy.idxmax().sort_values()]
     with style(language):
         drawing = Drawing(figsize=(7.6, 4.8), layout="constrained")
         axes = drawing.subplots()

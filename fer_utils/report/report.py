@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import papermill
 
+from fer_utils.data.ferplus import majorities
+from fer_utils.data.load import load
 from fer_utils.errors import InputError
 from fer_utils.files import write_whole
 from fer_utils.report import execute, export, notebooks
@@ -31,6 +33,7 @@ def make_report(
     device: str = "auto",
     runs_dir: Path = Path("runs"),
     figures_dir: Path | None = None,
+    *,
     budgets: str | None = None,
     budget_seeds: str = "0",
     budget_epochs: int | None = None,
@@ -58,6 +61,9 @@ def make_report(
         "ferplus": ferplus and str(Path(ferplus).expanduser().resolve()),
     } | ({} if budgets is None else {"budgets": budgets})
     notebooks.check_parameters(parameters)
+    whole_numbers(budget_seeds)
+    if ferplus:
+        majorities(load(data), ferplus)
     sources = execute.sources()
     # All runs of all notebooks at once, so that they go side by side; the notebooks find them finished.
     given = [defaults(source) | parameters for source in sources]

@@ -24,11 +24,12 @@ def interval(share: float, n: int) -> tuple[float, float]:
 
 @cache
 def predictions(run: str) -> pd.DataFrame:
-    """What a finished run said of each face of validation and tests, a row a face (`training.evaluate.answer`)."""
+    """What a finished run said of each face (`training.evaluate.answer`), in the order of part, face and label."""
     file = Path(run) / "predictions.csv"
     if not file.exists():
         raise InputError(f"{file} is missing, as in runs of older versions: delete the run's folder and train it again")
-    return pd.read_csv(file)
+    # The order of the faces is that of the file that they were read from, and no part of their fingerprint.
+    return pd.read_csv(file).sort_values(["part", "face", "label"], kind="stable", ignore_index=True)
 
 
 def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -51,8 +52,7 @@ class Difference:
     @cached_property
     def by_seed(self) -> np.ndarray:
         """By how many percentage points the first is better, seed by seed."""
-        n = min(len(self.first), len(self.second))
-        return 100 * (self.first[:n].mean(1) - self.second[:n].mean(1))
+        return 100 * (self.first.mean(1) - self.second.mean(1))
 
     @property
     def points(self) -> float:
@@ -64,7 +64,13 @@ class Difference:
         """The 95 % interval of that for other faces: percentiles of a bootstrap over the faces, in pairs."""
         faces = 100 * (self.first.mean(0) - self.second.mean(0))
         found = bootstrap(
-            (faces,), np.mean, n_resamples=RESAMPLES, batch=100, method="percentile", rng=np.random.default_rng(0)
+            (faces,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=100,
+            confidence_level=1 - LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(0),
         )
         return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
@@ -73,7 +79,7 @@ class Difference:
         """McNemar's exact test (1947, Psychometrika 12:153); of several seeds' the largest, and 1 if they disagree."""
         if len(set(np.sign(self.by_seed))) > 1:
             return 1.0
-        return max(_mcnemar(a, b) for a, b in zip(self.first, self.second, strict=False))
+        return max(_mcnemar(a, b) for a, b in zip(self.first, self.second, strict=True))
 
     @property
     def decided(self) -> bool:
@@ -89,6 +95,9 @@ def _mcnemar(first: np.ndarray, second: np.ndarray) -> float:
 def difference(first: pd.DataFrame, second: pd.DataFrame, measure: str) -> Difference:
     """Two models compared, each given by its runs in a results table, on the faces of a part."""
     one, two = hits(first, measure), hits(second, measure)
+    names = f"{first.model.iloc[0]} and {second.model.iloc[0]}"
     if not one.columns.equals(two.columns):
-        raise InputError(f"{first.model.iloc[0]} and {second.model.iloc[0]} did not read the same {measure} faces")
+        raise InputError(f"{names} did not read the same {measure} faces")
+    if not one.index.equals(two.index):
+        raise InputError(f"{names} were trained with the seeds {list(one.index)} and {list(two.index)}: take the same")
     return Difference(one.to_numpy(bool), two.to_numpy(bool))

@@ -30,7 +30,7 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
 def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """The models of a table side by side, a property a row."""
     say, summary, rows = sentences(language), summarize(table).set_index("model"), {}
-    facts = zoo.zoo().set_index("model")
+    facts = zoo.zoo(table.model.unique()).set_index("model")
     measure = final_measure(table)
     for model in table.model.unique():
         fact, row = facts.loc[model], summary.loc[model]
@@ -85,7 +85,7 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """How much of each expression three nets recognize."""
     say, shown = sentences(language), {}
     for model in failures.examples(table):
-        found = failures.recalls(failures.answers(table, model))
+        found = failures.recalls(failures.predictions_of(table, model))
         shown[say["expression"]] = [say[CLASSES[label]] for label in found.index]
         shown[say["faces"]] = list(found.faces)
         shown[model] = [f"{row.recall:.2f} ({row.low:.2f}–{row.high:.2f})" for row in found.itertuples()]

@@ -14,7 +14,6 @@ from fer_utils.report.costs import COSTS, costs, front
 from fer_utils.report.display import Figure, is_demo, note
 from fer_utils.report.figures import COLOURS, MARKERS, PEERS, epochs, seed_shown, seeds, size_axis, style
 from fer_utils.report.language import sentences
-from fer_utils.report.statistics import LEVEL
 
 EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the block differs between the first two, the head between the last
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
@@ -73,9 +72,12 @@ def _steps(table: pd.DataFrame, budget: int) -> pd.DataFrame:
     for what, pair in zip(STEPS, steps(table, budget), strict=True):
         before, after = (100 * net[f"{pair.measure}_accuracy"] for net in (pair.second, pair.first))
         low, high = pair.difference.interval
-        rows.append((budget, what, pair.second.model, pair.first.model, before, after, low, high, pair.difference.p))
-    columns = ["budget", "step", "from", "to", "before", "after", "low", "high", "p"]
-    return pd.DataFrame(rows, columns=columns).assign(decided=[p < LEVEL for *_, p in rows])
+        found = pair.difference
+        rows.append(
+            (budget, what, pair.second.model, pair.first.model, before, after, low, high, found.p, found.decided)
+        )
+    columns = ["budget", "step", "from", "to", "before", "after", "low", "high", "p", "decided"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str]) -> None:
@@ -141,7 +143,7 @@ def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
         for axes, model in zip(drawing.subplots(1, len(models), sharey=True, squeeze=False)[0], models, strict=True):
-            shares = 100 * failures.confusion(failures.answers(table, model))
+            shares = 100 * failures.confusion(failures.predictions_of(table, model))
             sns.heatmap(
                 shares, ax=axes, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
                 annot_kws={"fontsize": 6}, xticklabels=names, yticklabels=names,

@@ -25,7 +25,7 @@ def write(path: Path, faces: FaceSet, **changed: dict[str, int]) -> Path:
 def test_the_majority_is_the_label_and_what_is_no_majority_has_none(faces: FaceSet, tmp_path: Path) -> None:
     odd = {
         "row0": {"sadness": 6, "fear": 4},
-        "row1": {"sadness": 5, "fear": 5},
+        "row1": {"sadness": 5, "fear": 4, "anger": 1},
         "row2": {"contempt": 9, "anger": 1},
         "row3": {"NF": 10},
     }

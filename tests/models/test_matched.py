@@ -12,8 +12,9 @@ def convolutions(name: str) -> list[nn.Conv2d]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_every_net_meets_its_budget_within_a_hundredth(family: str, budget: int) -> None:
-    assert zoo.parameters(build(f"{family}-{budget // 1000}k")) == pytest.approx(budget, rel=0.01)
+def test_every_net_meets_its_budget(family: str, budget: int) -> None:
+    nearly = 0.01 if budget >= 20_000 else 0.02  # of 10,000 parameters, one filter more is over 2 %
+    assert zoo.parameters(build(f"{family}-{budget // 1000}k")) == pytest.approx(budget, rel=nearly)
 
 
 def test_at_the_homeworks_size_the_separable_net_is_its_mobilenet() -> None:
@@ -26,6 +27,8 @@ def test_each_step_changes_one_thing() -> None:
     deeper, mean, narrow = (convolutions(name) for name in ("cnn8fc-46k", "cnn8-46k", "narrow8-9k"))
     assert len(deeper) == len(mean) == 8
     assert len(narrow) == 2 + 2 * 6
+    pools = [layer.output_size for net in chain(46_000) for layer in build(net) if hasattr(layer, "output_size")]
+    assert pools == [1] * 5
     filters = [c for c in narrow if c.kernel_size == (3, 3)]
     assert [c.stride for c in filters] == [c.stride for c in mean] == [c.stride for c in deeper]
     widths = [c.out_channels for c in narrow if c.groups == 1]

@@ -55,7 +55,7 @@ def test_architectures_are_compared_on_the_test() -> None:
     assert "0.631 and 0.685" in text
 
 
-@pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, answers.failures])
+@pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, answers.costs_and_failures])
 def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[no-untyped-def]
     accuracies: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.5}
     bundle, metadata = answer(table_of(accuracies, data="demo"), "en")._repr_mimebundle_()
@@ -68,12 +68,14 @@ def test_one_model_alone_says_so() -> None:
     assert "one size alone" in answers.sweep(table_of({"cnn-48k": 0.5}), "en").text
     assert "here are only mobilenet-46k" in compared({"mobilenet-46k": 0.5})
     assert "one size alone" in answers.architecture(table_of({"mobilenet-46k": 0.5}), "en").text
+    assert "wrong too" not in answers.costs_and_failures(table_of({"mobilenet-46k": 0.5}), "en").text
 
 
 def test_equals_are_called_equal() -> None:
     text = answers.sweep(table_of({"cnn-48k": 0.5, "cnn-103k": 0.5}), "en").text
     assert "changes by +0.0 points" in text
-    assert "the two are equal" in text
+    assert "the two are equal to a tenth of a point (" in text
+    assert "do not decide" in text
 
 
 def test_families_are_told_apart() -> None:
@@ -97,12 +99,12 @@ def test_the_steps_are_told_and_the_one_that_gains_most() -> None:
     nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.50}
     first = compared(nets, equals_of(0.50, 0.53, 0.60, 0.56, 0.58))
     assert "both of about 46,000 parameters, lie +8.0 points on PublicTest" in first
-    assert "an average instead of a fully connected head +7.0;" in first
-    assert "The step that gains most is an average instead of a fully connected head." in first
+    assert "an average instead of a fully connected head: +7.0;" in first
+    assert "the data decide, 'an average instead of a fully connected head' gains most." in first
     assert "46,000 parameters, the data do not decide (cnn8-46k is ahead by 2.0 points" in first
     assert "these runs alone cannot say" not in first
     second = compared(nets, equals_of(0.50, 0.53, 0.53, 0.49, 0.60))
-    assert "The step that gains most is the saved parameters spent on width." in second
+    assert "the data decide, 'the saved parameters spent on width' gains most." in second
     assert "46,000 parameters, separable8-46k is 7.0 points better" in second
     third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.50))
     assert "No step gains enough for these data to decide." in third
@@ -111,17 +113,21 @@ def test_the_steps_are_told_and_the_one_that_gains_most() -> None:
 
 def test_failures_are_counted_on_the_same_faces() -> None:
     table = table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50, "vgg-1.9m": 0.70})
-    text = answers.failures(table, "en").text
+    text = answers.costs_and_failures(table, "en").text
     wrong, also = (table.run.map(lambda run: predictions(run).query("part == 'PublicTest'"))[i] for i in (0, 2))
     both = ((wrong.predicted != wrong.label) & (also.predicted != also.label)).sum()
     assert f"faces that mobilenet-46k gets wrong, vgg-1.9m gets {both:,} wrong too" in text
-    assert "(by parameters), nor than" in text
+    assert "none of mobilenet-46k, vgg-1.9m is beaten in both parameters and accuracy" in text
     assert "voters" not in text
 
 
 def test_the_answers_are_there_in_chinese() -> None:
     table = table_of({"mobilenet-46k": 0.62, "mobilenet-112k": 0.65, "cnn-48k": 0.50, "cnn-103k": 0.55})
-    texts = [answers.architecture(table, "zh-TW"), answers.sweep(table, "zh-TW"), answers.failures(table, "zh-TW")]
+    texts = [
+        answers.architecture(table, "zh-TW"),
+        answers.sweep(table, "zh-TW"),
+        answers.costs_and_failures(table, "zh-TW"),
+    ]
     texts.append(answers.comparison(table, equals_of(0.50, 0.53, 0.60, 0.56, 0.58), "zh-TW"))
     for text in texts:
         assert not set(re.findall(r"[A-Za-z]{4,}", text.text)) - {

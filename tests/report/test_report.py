@@ -89,4 +89,8 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
         make_report(str(csv_file), language="xx", runs_dir=tmp_path)
     with pytest.raises(InputError, match="unknown recipe 'slow'"):
         make_report(str(csv_file), recipe="slow", runs_dir=tmp_path)
+    with pytest.raises(InputError, match="seeds 'x': allowed are whole numbers"):
+        make_report(str(csv_file), runs_dir=tmp_path, budget_seeds="x")
+    with pytest.raises(InputError, match=r"nowhere\.csv: cannot be read"):
+        make_report(str(csv_file), runs_dir=tmp_path, ferplus="nowhere.csv")
     assert not list(tmp_path.iterdir())

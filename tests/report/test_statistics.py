@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,25 @@ def test_seeds_that_disagree_decide_nothing() -> None:
     split = Difference(np.vstack([first, second]), np.vstack([second, first]))
     assert not split.decided
     assert split.by_seed[0] == -split.by_seed[1]
+
+
+def test_runs_on_files_of_another_order_are_compared_face_by_face(tmp_path: Path) -> None:
+    table = table_of({"cnn-48k": 0.5, "mobilenet-46k": 0.6})
+    twins = pd.read_csv(Path(table.run[0]) / "predictions.csv")
+    twins["face"] = twins.face // 2  # some images stand there twice
+    for name, said in {"first": twins, "second": twins.sample(frac=1, random_state=0)}.items():
+        (tmp_path / name).mkdir()
+        said.to_csv(tmp_path / name / "predictions.csv", index=False)
+    table["run"] = [str(tmp_path / "first"), str(tmp_path / "second")]
+    found = difference(table[:1], table[1:], "validation")
+    assert found.points == 0
+    assert (found.first == found.second).all()
+
+
+def test_only_the_same_seeds_are_compared() -> None:
+    table = table_of({"cnn-48k": [0.5, 0.51], "mobilenet-46k": 0.6})
+    with pytest.raises(InputError, match=r"cnn-48k and mobilenet-46k were trained with the seeds \[0, 1\] and \[0\]"):
+        difference(table[:2], table[2:], "validation")
 
 
 def test_a_run_without_its_predictions_says_what_to_do() -> None:
