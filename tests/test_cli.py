@@ -86,8 +86,8 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(report, "make_report", record)
     expected = {
         "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
-        "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv", "out": tmp_path / "r.pdf",
-        "runs": tmp_path / "runs", "figures": tmp_path / "figures",
+        "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv",
+        "out": tmp_path / "r.pdf", "runs": tmp_path / "runs", "figures": tmp_path / "figures",
     }  # fmt: skip
     options = [part for name, value in expected.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert CliRunner().invoke(app, ["report", *options]).exit_code == 0
