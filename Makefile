@@ -41,9 +41,8 @@ published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
 	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
-	$(STUDY) --models compact-58k --epochs 100 --teacher teacher-1.6m --out runs/published/taught-100.csv
-	$(STUDY) --models compact-46k --epochs 60 --teacher teacher-1.6m --out runs/published/taught-60.csv
-	$(STUDY) --models compact-158k --epochs 30 --teacher teacher-1.6m --out runs/published/taught-30.csv
+	$(STUDY) --models compact-46k --epochs 40 --out runs/published/compact-40.csv
+	$(STUDY) --models compact-58k --epochs 60 --out runs/published/compact-60.csv
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf

@@ -101,8 +101,7 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str]) -> None:
         )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_xlim(floor, None)
-    axes.margins(x=0.1)
+    axes.set_xlim(floor, (rows.before + rows.high).clip(lower=rows.before).max() + 1.5)
     axes.grid(axis="y", visible=False)
 
 
