@@ -50,13 +50,16 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
     """The steps from the plain CNN to the MobileNet as a waterfall, a panel a budget."""
     say, shown = sentences(language), budgets(table)
     data = pd.concat([_steps(table, budget) for budget in shown], ignore_index=True)
+    ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])
+    floor, ceiling = ends.min() - 1, ends.max() + 1.5  # with room for the numbers
     with style(language):
         drawing = Drawing(figsize=(6.3, 0.6 + 1.9 * len(shown)), layout="constrained")
         for axes, (budget, rows) in zip(
             drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
         ):
-            _waterfall(axes, rows, say)
+            _waterfall(axes, rows, say, floor)
             axes.set_title(f"{budget:,}", loc="right")
+        axes.set_xlim(floor, ceiling)  # of all panels, which share it
         accuracy = say["accuracy_on"].format(measure=say[final_measure(table)])
         drawing.supxlabel(say["percent"].format(label=accuracy), fontsize=9)
     summary = summarize(table[table.model.isin(matched.chain(shown[0]))])
@@ -80,10 +83,9 @@ def _steps(table: pd.DataFrame, budget: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str]) -> None:
+def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str], floor: float) -> None:
     """Horizontal bars from top to bottom: the first net, the steps, the last net."""
     first, last = rows.iloc[0], rows.iloc[-1]
-    floor = rows[["before", "after"]].to_numpy().min() - 3
     labels = [first["from"], *(say[step] for step in rows.step), last["to"]]
     axes.barh([0, len(rows) + 1], [first.before - floor, last.after - floor], left=floor, color="0.75", height=0.6)
     for place, row in enumerate(rows.itertuples(), 1):
@@ -101,7 +103,6 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str]) -> None:
         )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_xlim(floor, (rows.before + rows.high).clip(lower=rows.before).max() + 1.5)
     axes.grid(axis="y", visible=False)
 
 
