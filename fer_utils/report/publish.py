@@ -48,7 +48,7 @@ def results_block(table: pd.DataFrame) -> str:
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
         f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without "
-        "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval for the number of "
+        "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval over the "
         f"faces. The original trained {RECIPES['original'].epochs} epochs. "
     )
     if teachers := sorted(set(table.teachers) - {""}):
