@@ -151,6 +151,7 @@ def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
             axes.set_title(model)
             axes.tick_params(labelsize=7)
             axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor")
+            axes.tick_params(axis="y", labelrotation=0)
             frames.append(pd.DataFrame(shares, columns=list(CLASSES)).assign(model=model, label=CLASSES))
     text = say["confusion_caption"].format(measure=say[measure], seed=seed_shown(table, say))
     return Figure(name, text, drawing, pd.concat(frames), note(table, language))
