@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pandas as pd
 from torch import nn
 
@@ -22,7 +21,7 @@ from fer_utils.report.display import Table, note
 from fer_utils.report.language import sentences
 from fer_utils.report.publish import fill
 from fer_utils.training.devices import pick_device
-from fer_utils.training.evaluate import EVALUATION_BATCH, labelled_part, reader
+from fer_utils.training.evaluate import labelled_part, read_all, reader
 
 FILES = Path("figures/compression.csv")
 
@@ -37,8 +36,7 @@ def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.Da
             export(net, name, format, file, training)
             rows.append((format, file.stat().st_size, open_onnx(file)[1]))
     rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu"))))
-    batches = [part.images[i : i + EVALUATION_BATCH] for i in range(0, len(part), EVALUATION_BATCH)]
-    found = [np.concatenate([read(batch).argmax(1) for batch in batches]) for *_, read in rows]
+    found = [read_all(read, part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {
             "model": name,

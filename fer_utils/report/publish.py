@@ -15,6 +15,7 @@ import pandas as pd
 
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import whole, write_whole
+from fer_utils.models import zoo
 from fer_utils.report.analysis import ORIGINAL, WAY, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
@@ -107,12 +108,20 @@ def publish(table: pd.DataFrame, project: Path) -> None:
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
-    """The tables that studies wrote, as one, each run once and as the first of the tables has it."""
+    """The tables that studies wrote, as one, of the nets of today; each run once, as the first of the tables has it."""
     tables = [pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files]
     table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])
+    table = table[_of_today(table)]
     if len(prints := table.fingerprint.unique()) > 1:
         raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
     return table.drop_duplicates(KEY, ignore_index=True)
+
+
+def _of_today(table: pd.DataFrame) -> pd.Series:
+    """Which rows are of a net that the zoo still has under their name: one that was redesigned is another net."""
+    counts = ["model", "parameters", "multiply_adds"]
+    today = zoo.zoo(zoo.MODELS.keys() & set(table.model))
+    return table[counts].apply(tuple, axis=1).isin(today[counts].apply(tuple, axis=1))
 
 
 def main() -> None:

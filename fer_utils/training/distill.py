@@ -102,5 +102,5 @@ def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> T
 def _logits(net: nn.Module, images: Tensor, view: View, device: torch.device) -> Tensor:
     net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     with autocast(precision(net, device), device):
-        batches = torch.arange(len(images), device=device).split(EVALUATION_BATCH)
+        batches = torch.arange(len(images), device=device).split(EVALUATION_BATCH[device.type])
         return torch.cat([net(look(images, view, rows, images.shape[-1])).float() for rows in batches])

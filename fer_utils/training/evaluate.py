@@ -16,7 +16,8 @@ from fer_utils.errors import InputError, unknown
 from fer_utils.models.export import open_onnx
 from fer_utils.models.weights import open_model
 
-EVALUATION_BATCH = 256
+# Faces at once. On a CPU more of them leave the cache: teacher-1.6m took 1.2 ms a face in batches of 256, 0.7 in 64.
+EVALUATION_BATCH = {"cpu": 64, "cuda": 1024}
 VALIDATION = "validation"
 
 
@@ -26,7 +27,14 @@ Reader = Callable[[np.ndarray], np.ndarray]  # faces, uint8 (N, 48, 48) -> logit
 @torch.inference_mode()
 def logits(model: nn.Module, images: Tensor) -> Tensor:
     """Logits `(N, 7)` for uint8 images `(N, 48, 48)` on the model's own device, in the caller's precision."""
-    return torch.cat([model(to_input(batch)).float() for batch in images.split(EVALUATION_BATCH)])
+    batches = images.split(EVALUATION_BATCH[images.device.type])
+    return torch.cat([model(to_input(batch)).float() for batch in batches])
+
+
+def read_all(read: Reader, faces: np.ndarray) -> np.ndarray:
+    """Logits `(N, 7)` of faces, uint8 `(N, 48, 48)`, a batch at a time, since a reader may run outside PyTorch."""
+    size = EVALUATION_BATCH["cpu"]
+    return np.concatenate([read(faces[i : i + size]) for i in range(0, len(faces), size)])
 
 
 def reader(model: nn.Module, device: torch.device) -> Reader:
@@ -50,9 +58,8 @@ def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
     that of the logits of the face and of its mirror image together, at twice the cost. `leaked` marks the faces that
     Training of `faces` holds, pixel for pixel or nearly: all of Training's own, and some of a test.
     """
-    batches = [part.images[i : i + EVALUATION_BATCH] for i in range(0, len(part), EVALUATION_BATCH)]
-    plain = np.concatenate([read(batch) for batch in batches])
-    mirrored = np.concatenate([read(np.ascontiguousarray(batch[:, :, ::-1])) for batch in batches])
+    plain = read_all(read, part.images)
+    mirrored = read_all(read, np.ascontiguousarray(part.images[:, :, ::-1]))
     known = leaked(part, faces.part("Training")) if "Training" not in part.usage else np.ones(len(part), bool)
     return pd.DataFrame(
         {

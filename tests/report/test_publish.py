@@ -79,6 +79,15 @@ def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> Non
         read_tables([tmp_path / "study.csv"])
 
 
+def test_runs_of_a_net_that_was_redesigned_are_left_out(tmp_path: Path) -> None:
+    table = table_of({"compact-46k": 0.6, "cnn-48k": [0.5, 0.51]})
+    table.loc[0, "multiply_adds"] += 1
+    table.loc[1, "model"] = "cnn-gone"
+    table.to_csv(tmp_path / "study.csv", index=False)
+    found = read_tables([tmp_path / "study.csv"])
+    assert found[["model", "seed"]].to_numpy().tolist() == [["cnn-48k", 1]]
+
+
 def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
     with pytest.raises(FerError, match="no place for a table, which lies between <!-- results -->"):

@@ -39,6 +39,16 @@ def test_the_interval_of_a_difference_is_paired() -> None:
     assert (low, high) == pytest.approx((2.80 - half, 2.80 + half), abs=0.2)
 
 
+def test_the_interval_holds_what_seeds_differ_by() -> None:
+    first, second = nets(500, 60, 60, 100)
+    alike = Difference(np.vstack([first, first]), np.vstack([second, second]))
+    assert alike.interval == pytest.approx(Difference(first, second).interval, abs=0.2)
+    better, _ = nets(500, 100, 20, 100)
+    low, high = Difference(np.vstack([first, better]), np.vstack([second, second])).interval
+    gains = 100 * (better.mean() - second.mean())
+    assert low < 0 < gains < high
+
+
 def test_seeds_that_disagree_decide_nothing() -> None:
     first, second = nets(500, 60, 10, 100)
     assert Difference(np.vstack([first, first]), np.vstack([second, second])).decided
