@@ -20,7 +20,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build runs report.pdf report.html
+	rm -rf $(VENV) build report.pdf report.html
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent
 
 
 def code_version() -> str:
-    """A hash of the package's code and sentences, by which what older code made is known."""
-    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml"))
+    """A hash of the package's code, sentences and tables, by which what older code made is known."""
+    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -68,8 +68,8 @@ class FaceSet:
 def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     """Training and validation: a tenth of the Training faces of every class is held out.
 
-    The draw hangs on the pixels alone, so that everybody who holds FER2013, in whatever order and layout, has the same
-    validation part, and identical images always lie on one side.
+    The draw hangs on pixels and labels alone, so that everybody who holds FER2013, in whatever order and layout, has
+    the same validation part (with FER+ labels another), and identical images always lie on one side.
     """
     training = faces.part("Training")
     if not len(training):

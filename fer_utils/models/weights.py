@@ -61,7 +61,8 @@ def load_weights(path: Path) -> tuple[str, nn.Sequential]:
     if name is None:
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer train` wrote")
     model = build(name)
-    missing, extra = model.load_state_dict(tensors, strict=False)
-    if extra or any(not key.endswith(COUNTER) for key in missing):
+    shapes = {key: value.shape for key, value in model.state_dict().items() if not key.endswith(COUNTER)}
+    if {key: value.shape for key, value in tensors.items()} != shapes:
         raise InputError(f"{path}: its tensors are not those of {name}, which another version may have written")
+    model.load_state_dict(tensors, strict=False)  # a file has no counters
     return name, model.eval()

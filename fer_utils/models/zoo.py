@@ -83,8 +83,9 @@ def takes_any_size(model: nn.Sequential) -> bool:
 
 def multiply_adds(model: nn.Module) -> int:
     """Multiply-adds to read one face."""
+    face = torch.zeros(1, 1, SIDE_PX, SIDE_PX, device=next(model.parameters()).device)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.eval()(torch.zeros(1, 1, SIDE_PX, SIDE_PX))
+        model.eval()(face)
     return counter.get_total_flops() // 2
 
 

@@ -25,6 +25,7 @@ from fer_utils.report.analysis import (
 )
 from fer_utils.report.costs import front
 from fer_utils.report.display import Text, note
+from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
 from fer_utils.training.recipe import RECIPES
@@ -100,7 +101,8 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
             say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say))
             for pair in pairs
         ]
-        yield say["pairs"].format(percent=percent, verdicts=say["semicolon"].join(verdicts))
+        measure = say[pairs[0].measure]
+        yield say["pairs"].format(percent=percent, measure=measure, verdicts=say["semicolon"].join(verdicts))
     else:
         yield say["no_pairs"].format(percent=percent)
     if len(pairs) > 1:
@@ -140,7 +142,7 @@ def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) 
     worst = {model: CLASSES[failures.recalls(answers).recall.idxmin()] for model, answers in said.items()}
     yield say["failures"].format(
         worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in worst.items()),
-        measure=say[measure],
+        measure=say[measure], seed=seed_shown(table, say),
     )  # fmt: skip
     if len(said) > 1:
         yield say["shared_errors"].format(**_shared_errors(said))
@@ -167,7 +169,7 @@ def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
 
 def _caught_up(table: pd.DataFrame, say: Say) -> str:
     best, cnn = catch_up(table)
-    slots = {"best": best.model, "best_parameters": best.parameters}
+    slots = {"best": best.model, "best_parameters": best.parameters, "measure": say["validation"]}
     if cnn is None:
         return say["no_catch_up"].format(**slots, largest=table[table.family == "cnn"].parameters.max())
     return say["catch_up"].format(
@@ -203,7 +205,7 @@ def _equal_nets(table: pd.DataFrame, say: Say) -> str:
         *_, cnn, _, net = matched.chain(budget)
         pair = compare(table, net, cnn, measure)
         verdicts.append(say["equal_net"].format(budget=budget, verdict=_verdict(pair, say)))
-    return say["equal_nets"].format(verdicts=say["semicolon"].join(verdicts))
+    return say["equal_nets"].format(measure=say[measure], verdicts=say["semicolon"].join(verdicts))
 
 
 def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:

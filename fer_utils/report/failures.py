@@ -9,6 +9,7 @@ from fer_utils.data.ferplus import majorities
 from fer_utils.data.load import load
 from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.statistics import interval, predictions
+from fer_utils.training.evaluate import labelled_part
 
 
 def examples(table: pd.DataFrame) -> list[str]:
@@ -42,7 +43,8 @@ def recalls(said: pd.DataFrame) -> pd.DataFrame:
 def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray:
     """What most of FER+'s voters saw in each face of the test, -1 for no majority, in the order of `predictions_of`."""
     faces = load(data)
-    mine = (faces.usage == final_measure(table)) & (faces.labels != UNLABELLED)
+    part = labelled_part(faces, final_measure(table))
+    mine = np.isin(faces.usage, part.usage) & np.isin(faces.digests, part.digests) & (faces.labels != UNLABELLED)
     names = [f"{digest:016x}" for digest in faces.digests[mine]]
     return majorities(faces, ferplus)[mine][np.lexsort([faces.labels[mine], names])]
 

@@ -131,7 +131,9 @@ def size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    ticks = [t for t in (20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)]
+    ticks = [
+        t for t in (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)
+    ]
     axes.set_xticks(ticks)
     axes.set_xlabel(say["trainable_parameters"])
     axes.yaxis.set_major_formatter(ScalarFormatter())

@@ -50,7 +50,7 @@ def results_block(table: pd.DataFrame) -> str:
     about = (
         f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without "
         "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval over the "
-        f"faces. The original trained {RECIPES['original'].epochs} epochs. "
+        f"faces. The original's MobileNet trained {RECIPES['original'].epochs} epochs. "
     )
     if teachers := sorted(set(table.teachers) - {""}):
         about += f"Taught: by {', '.join(teachers)}."

@@ -56,11 +56,13 @@ def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
 
     `face` is the hash of its pixels, `label` its own class, `predicted` the most likely one, `predicted_flip_averaged`
     that of the logits of the face and of its mirror image together, at twice the cost. `leaked` marks the faces that
-    Training of `faces` holds, pixel for pixel or nearly: all of Training's own, and some of a test.
+    Training of `faces` holds, pixel for pixel or nearly: all of Training's own, some of a test, and all where there is
+    no Training to look at.
     """
     plain = read_all(read, part.images)
     mirrored = read_all(read, np.ascontiguousarray(part.images[:, :, ::-1]))
-    known = leaked(part, faces.part("Training")) if "Training" not in part.usage else np.ones(len(part), bool)
+    training = faces.part("Training")
+    known = leaked(part, training) if len(training) and "Training" not in part.usage else np.ones(len(part), bool)
     return pd.DataFrame(
         {
             "face": [f"{digest:016x}" for digest in part.digests],
@@ -75,7 +77,7 @@ def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
 def assess(answers: pd.DataFrame) -> dict[str, Any]:
     """What the answers are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    `accuracy_flip_averaged` and `accuracy_without_leak` are NaN where there is nothing to count.
+    `accuracy_without_leak` is NaN where every face is leaked or may be.
     """
     hits = answers.predicted == answers.label
     precision, recall, _, n = precision_recall_fscore_support(

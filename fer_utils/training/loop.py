@@ -49,7 +49,7 @@ def train(
     averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
     held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
-    cast = precision(model, device)
+    cast = precision(model, device) if state is None else state["precision"]  # also on another machine
     steps = max(len(images) // recipe.batch_size, 1)
     optimizer = build_optimizer(model, recipe)
     schedule = _schedule(optimizer, recipe, steps)
@@ -117,6 +117,7 @@ def train(
             "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
+            "precision": cast,
         }
 
 

@@ -16,13 +16,14 @@ from typing import Any
 import pandas as pd
 import torch
 from filelock import FileLock
+from torch import Tensor, nn
 
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import code_version, whole, write_whole
 from fer_utils.models import weights, zoo
 from fer_utils.training import distill, evaluate, loop
-from fer_utils.training.devices import device_name, precision
+from fer_utils.training.devices import device_name
 from fer_utils.training.recipe import Recipe, identity
 
 COLUMNS = {"name": "recipe", "epochs": "epochs", "batch_size": "batch_size"}  # of a recipe, in the results table
@@ -78,6 +79,7 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     resume = run.folder / "resume.pt"
     state = start = _load_state(resume, device) if resume.exists() else None
     if start is not None:
+        _check_same_net(model, start["model"], resume)
         torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
     teaching = None
     if run.teachers:
@@ -98,6 +100,12 @@ def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
         raise FerError(f"{resume} is damaged ({error}): delete it, and the run begins again") from None
 
 
+def _check_same_net(model: nn.Module, begun: dict[str, Tensor], resume: Path) -> None:
+    """Raise `InputError` where a run was begun with a net of another structure under the same name."""
+    if {k: v.shape for k, v in begun.items()} != {k: v.shape for k, v in model.state_dict().items()}:
+        raise InputError(f"{resume}: begun with an earlier net of this name. Delete its folder, and it is trained anew")
+
+
 def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any]) -> None:
     """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
     history = pd.DataFrame(state["history"])
@@ -115,7 +123,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
         "teachers": sorted(map(distill.title, run.teachers)),
-        "precision": precision(stored, device),
+        "precision": state["precision"],
         "data": faces.name,
         "fingerprint": faces.fingerprint,
         "metrics": evaluate.scores(answers),
@@ -144,6 +152,10 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
             record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{run.folder}: this run is not finished; train it first") from None
+        if record["multiply_adds"] != zoo.multiply_adds(zoo.build(run.model)):
+            raise InputError(
+                f"{run.folder}: of an earlier {run.model}, of other multiply-adds. Delete it, and train anew"
+            )
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))

@@ -20,8 +20,8 @@ from fer_utils.training.devices import cores, pick_device
 from fer_utils.training.recipe import recipe as named_recipe
 from fer_utils.training.runs import Run, results
 
-# A training step asks for the same blocks again and again. glibc (others ignore this) gives large ones back to the system
-# and gets them page by page: mobilenet-46k spent 10 ms of 82 a step on that.
+# A training step asks for the same memory again and again. glibc (others ignore this) gives large blocks back to the
+# system, and then gets them page by page: mobilenet-46k spent 10 ms of 82 a step on that.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
 ATTEMPTS = 3  # a process that was killed is started again, and goes on where it was
 
@@ -72,9 +72,12 @@ def listed(text: str) -> list[str]:
 def whole_numbers(text: str) -> list[int]:
     """The whole numbers in a text, with commas between."""
     try:
-        return [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"seeds {text!r}: allowed are whole numbers with commas between, such as 0,1,2") from None
+        numbers = []
+    if not numbers or min(numbers) < 0:
+        raise InputError(f"seeds {text!r}: allowed are whole numbers from 0 with commas between, such as 0,1,2")
+    return numbers
 
 
 def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers: int) -> None:
@@ -95,7 +98,7 @@ def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers
                 if process.returncode < 0 and attempt < ATTEMPTS:  # killed by a signal
                     waiting.insert(0, (run, attempt + 1))
                 elif process.returncode:
-                    failed.append(f"{run.model} seed {run.seed}: {_last_line(run)}")
+                    failed.append(f"{run.model} seed {run.seed}: {_why(run, process.returncode)}")
                 else:
                     tqdm.write(f"{run.model}, seed {run.seed}: {_last_line(run)}")
     finally:
@@ -103,7 +106,9 @@ def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers
             process.terminate()
         bar.close()
     if failed:
-        raise FerError(f"{len(failed)} of {len(runs)} runs failed. {'; '.join(failed)}")
+        raise FerError(
+            f"{len(failed)} of {len(runs)} runs failed, the others are finished and kept. {'; '.join(failed)}"
+        )
 
 
 def _start(run: Run, source: list[str], device: str) -> subprocess.Popen:
@@ -135,6 +140,12 @@ def _epochs_done(run: Run) -> int:
         if log.exists()
         else 0
     )
+
+
+def _why(run: Run, returncode: int) -> str:
+    if returncode < 0:
+        return f"killed {ATTEMPTS} times, last by signal {-returncode} (out of memory?); see {_log(run)}"
+    return _last_line(run)
 
 
 def _last_line(run: Run) -> str:

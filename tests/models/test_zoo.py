@@ -27,6 +27,11 @@ def test_the_keras_count_of_the_vgg() -> None:
     assert zoo.keras_parameters(build("vgg-1.9m")) == 1_875_143
 
 
+def test_a_model_is_counted_on_the_device_that_it_is_on() -> None:
+    net = build("cnn-48k")
+    assert zoo.multiply_adds(net.to("meta")) == zoo.multiply_adds(build("cnn-48k"))
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("n", [1, 3])
 def test_faces_in_logits_out(name: str, n: int) -> None:

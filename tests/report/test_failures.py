@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fer_utils.data.load import load
 from fer_utils.report import failures
 from fer_utils.report.costs import front
 from fer_utils.report.statistics import interval
+from fer_utils.training.study import train_study
+from tests.data.test_ferplus import write
 from tests.report.test_analysis import table_of
 
 SAID = pd.DataFrame({"label": [0, 0, 0, 3, 3, 6], "predicted": [0, 0, 3, 3, 6, 6]})
@@ -33,6 +38,20 @@ def test_voters_are_counted_on_wrong_and_right_faces() -> None:
     assert wrong == 1.0  # of the two that are wrong, voters see another label in both
     assert right == 1 / 3  # the last face has no majority
     assert failures.ferplus_accuracy(SAID, votes) == 4 / 5
+
+
+def test_the_votes_are_those_of_the_faces_in_their_order(csv_file: Path, tmp_path: Path) -> None:
+    faces = load(csv_file)
+    votes = write(tmp_path / "votes.csv", faces, row0={"sadness": 10})
+    table = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    for shown in (
+        table,
+        table.drop(columns=[name for name in table if "PublicTest" in name]),
+    ):  # the second has no test
+        said = failures.predictions_of(shown, "cnn-48k")
+        voted = failures.voted(shown, str(csv_file), str(votes))
+        changed = [f"{digest:016x}" for digest in faces.digests[:1]]
+        assert (voted == said.label.where(~said.face.isin(changed), 4)).all()
 
 
 def test_the_front_has_the_nets_that_none_beats_in_both() -> None:

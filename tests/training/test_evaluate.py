@@ -42,6 +42,8 @@ def test_what_is_nearly_in_training_counts_only_in_the_official_accuracy() -> No
     worth = assess(answers)
     assert (worth["n"], worth["accuracy"], worth["accuracy_without_leak"]) == (2, 0.5, 1.0)
     assert np.isnan(assess(answer(reader(Brightness(), CPU), faces.part("Training"), faces))["accuracy_without_leak"])
+    alone = faces.part("PublicTest")  # where there is no Training, nobody knows
+    assert np.isnan(assess(answer(reader(Brightness(), CPU), alone, alone))["accuracy_without_leak"])
     assert worth["per_class"]["angry"] == {"precision": pytest.approx(0.5), "recall": 1.0, "n": 1}
 
 

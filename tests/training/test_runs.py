@@ -14,6 +14,7 @@ from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
 from fer_utils.models.weights import open_model
+from fer_utils.models.zoo import build
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
@@ -71,6 +72,20 @@ def test_other_seeds_recipes_and_data_are_other_runs(faces: FaceSet, tmp_path: P
 def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this run is not finished"):
         results([run_of(faces, tmp_path)])
+
+
+def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    file = run.folder / "run.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"multiply_adds": record["multiply_adds"] + 1}))
+    with pytest.raises(InputError, match=r"of an earlier cnn-48k, of other multiply-adds\. Delete it"):
+        results([run])
+    begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict()}
+    file.unlink()
+    torch.save(begun, run.folder / "resume.pt")
+    with pytest.raises(InputError, match=r"resume\.pt: begun with an earlier net of this name\. Delete its folder"):
+        train_run(run, faces, CPU)
 
 
 def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:

@@ -59,7 +59,9 @@ def test_a_run_that_fails_does_not_stop_the_others(
         return recording(run, ["--data", "nowhere.csv"] if run.model == "cnn-103k" else source, device)
 
     monkeypatch.setattr(module, "_start", start)
-    with pytest.raises(FerError, match=r"1 of 2 runs failed\. cnn-103k seed 0: fer: no file or folder nowhere\.csv"):
+    with pytest.raises(
+        FerError, match=r"1 of 2 runs failed, .*kept\. cnn-103k seed 0: fer: no file or folder nowhere\.csv"
+    ):
         train_study(str(csv_file), ["cnn-103k", "cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
     assert [run.finished for run, _ in started if run.model == "cnn-48k"] == [True]
 
@@ -73,4 +75,6 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
         train_study(str(csv_file), ["cnn-48k"], [-1], runs_dir=tmp_path)
     with pytest.raises(InputError, match="seeds 'a,b': allowed are whole numbers"):
         whole_numbers("a,b")
+    with pytest.raises(InputError, match="seeds '-1': allowed are whole numbers from 0"):
+        whole_numbers("-1")
     assert started == []
