@@ -183,6 +183,42 @@ def evaluate(
 
 
 @app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A file of weights or of `fer export`, or a model that ships.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="A csv, parquet or folder of faces; or image files, each a face.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where id,label goes for a csv.")] = Path("submission.csv"),
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """What a net sees in faces without labels: id,label for a csv; the expression and probabilities for image files."""
+    from fer_utils.data.faces import CLASSES
+    from fer_utils.data.formats import IMAGE_SUFFIXES, read_pictures
+    from fer_utils.data.load import load
+    from fer_utils.errors import InputError
+    from fer_utils.files import write_whole
+    from fer_utils.training.devices import pick_device
+    from fer_utils.training.evaluate import classify, open_reader
+
+    _, read = open_reader(model, pick_device(device))
+    if {path.suffix.lower() for path in paths} <= IMAGE_SUFFIXES:
+        table = classify(read, read_pictures(paths))
+        table.insert(0, "file", [str(path) for path in paths])
+        table["label"] = [CLASSES[label] for label in table.label]
+        if as_json:
+            print(table.to_json(orient="records"))
+        else:
+            _print_table(model, table)
+        return
+    if len(paths) > 1:
+        raise InputError(f"{len(paths)} paths: give one csv, parquet or folder of faces, or image files alone")
+    labels = classify(read, load(paths[0]).images).label.rename_axis("id")
+    write_whole(out, labels.to_csv())
+    print(json.dumps({"out": str(out), "n": len(labels)}) if as_json else f"{out}: {len(labels):,} faces")
+
+
+@app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A file of weights, or a model whose trained weights ship.")],
     format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",

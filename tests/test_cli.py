@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from fer_utils.cli import app
-from fer_utils.data.faces import FaceSet
+from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.models.zoo import MODELS
 from fer_utils.report import report
 
@@ -46,6 +47,24 @@ def test_a_trained_model_is_evaluated_to_the_number_in_the_table(csv_file: Path,
     assert found["accuracy_without_leak"] == row.PublicTest_accuracy_without_leak
     assert found["n"] == row.PublicTest_faces
     assert set(found["per_class"]["happy"]) == {"precision", "recall", "n"}
+
+
+def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
+    table, out = tmp_path / "test.csv", tmp_path / "submission.csv"
+    rows = [f"{i},{' '.join(map(str, image.ravel()))}" for i, image in enumerate(faces.images[:5])]
+    table.write_text("\n".join(["id,feature", *rows]))
+    assert "submission.csv: 5 faces" in fer("predict", "cnn-48k", str(table), "--out", str(out)).stdout
+    said = pd.read_csv(out)
+    assert list(said.columns) == ["id", "label"]
+    pictures = [tmp_path / f"{i}.png" for i in range(5)]
+    for image, picture in zip(faces.images, pictures, strict=False):
+        Image.fromarray(image).save(picture)
+    found = json.loads(fer("predict", "cnn-48k", *map(str, pictures), "--json").stdout)
+    assert [CLASSES.index(row["label"]) for row in found] == list(said.label)
+    for row in found:
+        assert sum(row[name] for name in CLASSES) == pytest.approx(1, abs=1e-5)
+        assert row[row["label"]] == max(row[name] for name in CLASSES)
+    assert "fer: 2 paths: give one csv" in fer("predict", "cnn-48k", str(table), str(pictures[0])).stderr
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import csv
 import gzip
 import io
+import itertools
 import lzma
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,13 +25,12 @@ from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
 COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
+VALIDATION_FOLDERS = {"validation", "val", "valid"}
 FOLDER_USAGES = {
-    "train": "Training",
-    "test": "PublicTest",
-    "validation": "PublicTest",
-    "val": "PublicTest",
-    "valid": "PublicTest",
-} | {u.lower(): u for u in USAGES}
+    **{"train": "Training", "test": "PublicTest"},
+    **dict.fromkeys(VALIDATION_FOLDERS, "PublicTest"),
+    **{u.lower(): u for u in USAGES},
+}
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
@@ -155,19 +155,30 @@ def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
 # ---- images in parquet and in folders ----
 
 
-def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
-    """One gray image `(48, 48)` from a file or bytes."""
+def _gray(source: Path | IO[bytes], where: str) -> Image.Image:
+    """A gray image from a file or bytes."""
     try:
         with Image.open(source) as image:
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
-            pixels = np.asarray(image.convert("L"))
+            return image.convert("L")
     except OSError as error:
         raise InputError(f"{where}: not an image that can be read ({error})") from None
+
+
+def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
+    """One gray image `(48, 48)` from a file or bytes."""
+    pixels = np.asarray(_gray(source, where))
     if pixels.shape != (SIDE_PX, SIDE_PX):
         found = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise InputError(f"{where}: {found} pixels, expected {SIDE_PX}x{SIDE_PX}")
     return pixels
+
+
+def read_pictures(paths: Sequence[Path]) -> np.ndarray:
+    """Gray faces, uint8 `(N, 48, 48)`, from image files of any size that each show one face; they are scaled."""
+    pictures = [_gray(path, str(path)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS) for path in paths]
+    return np.stack([np.asarray(picture) for picture in pictures])
 
 
 def read_parquet(path: Path) -> FaceSet:
@@ -199,16 +210,19 @@ def _check_rows(path: Path, column: str, values: np.ndarray, allowed: Iterable, 
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Faces from a folder of class folders, with `train/` and `test/` above them or without.
+    """Faces from a folder of class folders, with `train/` and `test/` (or `val/` as well) above them or without.
 
     A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.
     """
     rows = []
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            folders = [part.lower() for part in file.relative_to(path).parts[:-1]]
-            rows.append((_usage(file, folders), _natural(file.stem), _label(path, file, folders), file))
+    found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    folders = [[part.lower() for part in file.relative_to(path).parts[:-1]] for file in found]
+    usages = FOLDER_USAGES
+    if VALIDATION_FOLDERS & set(itertools.chain(*folders)):  # that is FER2013's first test, and "test" the second
+        usages = usages | {"test": "PrivateTest"}
+    for file, above in zip(found, folders, strict=True):
+        rows.append((_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file))
     if not rows:
         tables = [
             file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}
@@ -222,9 +236,9 @@ def read_folder(path: Path) -> FaceSet:
     return FaceSet(images, np.array(labels, np.int64), np.array(usage), path.name)
 
 
-def _usage(file: Path, folders: list[str]) -> str:
+def _usage(file: Path, folders: list[str], usages: dict[str, str]) -> str:
     named = [usage for usage in USAGES if file.name.startswith(usage)]
-    above = [FOLDER_USAGES[folder] for folder in folders if folder in FOLDER_USAGES]
+    above = [usages[folder] for folder in folders if folder in usages]
     return (named + above + ["Training"])[0]
 
 

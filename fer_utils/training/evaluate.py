@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 from sklearn.metrics import precision_recall_fscore_support
 from torch import Tensor, nn
 
@@ -49,6 +50,12 @@ def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
         return open_onnx(Path(name))
     model, net = open_model(name)
     return model, reader(net, device)
+
+
+def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
+    """What a model sees in faces, uint8 `(N, 48, 48)`: a row a face, its `label` and the probability of every class."""
+    found = read_all(read, faces)
+    return pd.DataFrame({"label": found.argmax(1), **dict(zip(CLASSES, softmax(found, axis=1).T, strict=True))})
 
 
 def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 import gzip
 import io
 import lzma
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fer_utils.data.faces import CLASSES, FaceSet
-from fer_utils.data.formats import read
+from fer_utils.data.formats import read, read_pictures
 from fer_utils.errors import InputError
 from tests.conftest import pixels, write_csv
 
@@ -105,6 +106,26 @@ def test_class_folders_without_train_and_test_are_training(faces: FaceSet, tmp_p
     found = read(tmp_path)
     assert sorted(found.labels) == [CLASSES.index("happy"), CLASSES.index("sad")]
     assert set(found.usage) == {"Training"}
+
+
+def test_beside_a_folder_of_validation_test_is_the_second_test(faces: FaceSet, tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        (tmp_path / part / "happy").mkdir(parents=True)
+        (tmp_path / part / "happy" / "a.png").write_bytes(png(faces.images[0]))
+    assert list(read(tmp_path).usage) == ["Training", "PublicTest", "PrivateTest"]
+    shutil.rmtree(tmp_path / "val")
+    assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
+
+
+def test_pictures_of_any_size_become_faces(faces: FaceSet, tmp_path: Path) -> None:
+    picture = Image.fromarray(faces.images[0])
+    picture.save(tmp_path / "small.png")
+    picture.resize((96, 96), Image.Resampling.NEAREST).convert("RGB").save(tmp_path / "large.png")
+    small, large = read_pictures([tmp_path / "small.png", tmp_path / "large.png"]).astype(int)
+    assert (small == faces.images[0]).all()
+    assert np.abs(large - small).mean() < 4
+    with pytest.raises(InputError, match=r"nowhere\.png: not an image that can be read"):
+        read_pictures([tmp_path / "nowhere.png"])
 
 
 GOOD = pixels(np.zeros((48, 48), np.uint8))
