@@ -1,7 +1,7 @@
 """What a notebook calls: check its parameters, train what is missing, return the results table."""
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ def study(**parameters: Any) -> pd.DataFrame:
     """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
 
     Relative paths start at the project's folder, also where the notebook runs in `notebooks/`. Raises `InputError` for
-    a wrong type and for an unknown name, also one that papermill injected and the notebook does not know.
+    a wrong type and for an unknown name, also one that papermill injected and that is no parameter of the notebook.
     """
-    shell = get_ipython()
-    check_parameters(parameters, _injected(shell.user_ns["In"]) if shell else ())
+    check_parameters(parameters)
+    if shell := get_ipython():
+        check_injected(shell.user_ns["In"])
     return _train(parameters, listed(parameters["models"]), parameters["seeds"], parameters["epochs"])
 
 
@@ -77,9 +78,9 @@ def nets_of(budgets: str) -> list[str]:
     return [net for budget in listed(budgets) for net in matched.chain(known[budget])]
 
 
-def check_parameters(parameters: Mapping[str, Any], injected: Iterable[str] = ()) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Refuse unknown names, wrong types and unknown languages."""
-    for name in [*parameters, *injected]:
+    for name in parameters:
         if name not in PARAMETERS:
             raise unknown("parameter", name, PARAMETERS)
     for name, value in parameters.items():
@@ -90,8 +91,18 @@ def check_parameters(parameters: Mapping[str, Any], injected: Iterable[str] = ()
     nets_of(parameters.get("budgets", ""))
 
 
-def _injected(cells: list[str]) -> list[str]:
-    """The names in the cell that papermill injects, among all cells that have run."""
-    trees = [ast.parse(cell) for cell in cells if cell.startswith("# Parameters\n")]
-    assignments = [node for tree in trees for node in tree.body if isinstance(node, ast.Assign)]
-    return [target.id for node in assignments for target in node.targets if isinstance(target, ast.Name)]
+def check_injected(cells: list[str]) -> None:
+    """Refuse a name that papermill injects and the notebook's own parameters do not have, among the cells that ran."""
+    place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
+    own = [name for cell in cells[:place] for name in _assigned(cell)]
+    for name in _assigned(cells[place]):
+        if name not in own:
+            raise unknown("parameter", name, own)
+
+
+def _assigned(cell: str) -> list[str]:
+    """The names that a cell assigns at its top level."""
+    nodes = ast.parse(cell).body
+    targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
