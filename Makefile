@@ -32,7 +32,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 # figures/runs.csv that it does not train (the teacher's, and those of an earlier recipe) stay as they are.
 ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k,cnn-852k,vgg-1.9m
 STUDY = $(BIN)/fer study --data $(DATA) --recipe full
-EQUALS = --budgets 20k,46k --budget-epochs 10
+EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
+TEACHERS = teacher-1.6m,vgg-1.9m,cnn-852k
+TAUGHT = compact-46k:60 compact-58k:80 compact-103k:60 compact-158k:50 compact-900k:30
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
@@ -41,8 +43,9 @@ published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
 	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
-	$(STUDY) --models compact-46k --epochs 40 --out runs/published/compact-40.csv
-	$(STUDY) --models compact-58k --epochs 60 --out runs/published/compact-60.csv
+	for run in $(TAUGHT); do \
+		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}.csv || exit; \
+	done
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf

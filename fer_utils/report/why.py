@@ -27,16 +27,19 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
     with style(language):
         drawing = Drawing(figsize=(6.3, 3.4), layout="constrained")
         axes = drawing.subplots()
-        for family in EQUAL_SIZE:
+        for place, family in enumerate(EQUAL_SIZE):
             rows = summary[summary.family == family]
+            aside = 1.03 ** (place - 1)  # so that the bars stand beside each other
             y = rows[f"{measure}_accuracy"]
             bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             axes.errorbar(
-                rows.parameters, y, bars, marker=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
-                linewidth=1, label=say[family], zorder=3,
+                aside * rows.parameters, y, bars, marker=MARKERS[family], color=COLOURS[family], capsize=3,
+                elinewidth=1, linewidth=1, label=say[family], zorder=3,
             )  # fmt: skip
             of_seeds = runs[runs.family == family]
-            axes.plot(of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color="0.3", markersize=3, zorder=4)
+            axes.plot(
+                aside * of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color="0.3", markersize=3, zorder=4
+            )
         size_axis(axes, summary.parameters, say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
         axes.legend(loc="lower right", fontsize=8)
@@ -51,9 +54,9 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
     say, shown = sentences(language), budgets(table)
     data = pd.concat([_steps(table, budget) for budget in shown], ignore_index=True)
     ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])
-    floor, ceiling = ends.min() - 1, ends.max() + 1.5  # with room for the numbers
+    floor, ceiling = ends.min() - 1, ends.max() + 2.5  # with room for the numbers
     with style(language):
-        drawing = Drawing(figsize=(6.3, 0.6 + 1.9 * len(shown)), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 0.6 + 1.6 * len(shown)), layout="constrained")
         for axes, (budget, rows) in zip(
             drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
         ):
