@@ -16,13 +16,10 @@ from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.models import zoo
 from fer_utils.training import distill
-from fer_utils.training.devices import cores, pick_device
+from fer_utils.training.devices import KEEP_MEMORY, cores, pick_device
 from fer_utils.training.recipe import recipe as named_recipe
 from fer_utils.training.runs import Run, results
 
-# A training step asks for the same memory again and again. glibc (others ignore this) gives large blocks back to the
-# system, and then gets them page by page: mobilenet-46k spent 10 ms of 82 a step on that.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
 ATTEMPTS = 3  # a process that was killed is started again, and goes on where it was
 
 
