@@ -46,6 +46,7 @@ published: $(VENV)/ready
 	for run in $(TAUGHT); do \
 		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}.csv || exit; \
 	done
+	$(STUDY) --models compact-46k --epochs 60 --out runs/published/compact-untaught.csv
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf

@@ -28,16 +28,14 @@ class Shortcut(nn.Module):
 def compact(full: int, stages: Sequence[tuple[int, int]], head: int) -> nn.Sequential:
     """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
-    `full` is the number of channels at full resolution, `stages` the (channels, convolutions) after each halving of the
-    map, `head` the number of features that are averaged over the map for the logits.
+    `full` is the number of channels at full resolution; each of the `stages` (channels, convolutions) begins by halving
+    the map; `head` is the number of features that are averaged over the map for the logits.
     """
-    layers: list[nn.Module] = [ConvBN(1, full), ConvBN(full, stages[0][0]), nn.MaxPool2d(2)]
-    inputs = stages[0][0]
-    for number, (width, convolutions) in enumerate(stages):
-        if number:
-            layers.append(ConvBN(inputs, width, stride=2))
-            convolutions -= 1
-        layers += [Shortcut(ConvBN(width, width)) for _ in range(convolutions)]
+    layers: list[nn.Module] = [ConvBN(1, full)]
+    inputs = full
+    for width, convolutions in stages:
+        layers.append(ConvBN(inputs, width, stride=2))
+        layers += [Shortcut(ConvBN(width, width)) for _ in range(convolutions - 1)]
         inputs = width
     layers += [nn.Conv2d(inputs, head, 1, bias=False), nn.BatchNorm2d(head), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(head, len(CLASSES)))
