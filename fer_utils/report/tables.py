@@ -94,8 +94,10 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def runs_table(table: pd.DataFrame, language: str, name: str = "runs") -> Table:
-    """The runs that the numbers are from."""
+    """The runs that the numbers are from: a row a model, with its seeds and their seconds."""
     say = sentences(language)
-    shown = table[["model", "recipe", "epochs", "seed", "seconds", "device"]].copy()
-    shown["seconds"] = shown.seconds.round().astype(int)
+    runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
+    way = ["model", "recipe", "epochs", "device"]
+    shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(say["comma"].join).reset_index()
+    shown = shown[["model", "recipe", "epochs", "seed", "seconds", "device"]]
     return Table(name, say["runs_caption"], shown.rename(columns=say), note(table, language))

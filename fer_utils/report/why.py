@@ -25,7 +25,7 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
     with style(language):
-        drawing = Drawing(figsize=(6.3, 3.4), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 3.0), layout="constrained")
         axes = drawing.subplots()
         for place, family in enumerate(EQUAL_SIZE):
             rows = summary[summary.family == family]
@@ -56,7 +56,7 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
     ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])
     floor, ceiling = ends.min() - 1, ends.max() + 2.5  # with room for the numbers
     with style(language):
-        drawing = Drawing(figsize=(6.3, 0.6 + 1.6 * len(shown)), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 0.6 + 1.35 * len(shown)), layout="constrained")
         for axes, (budget, rows) in zip(
             drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
         ):
