@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,8 @@ from torch import Tensor
 class Augmentation:
     """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
-    `flip` mirrors half of the faces.
+    `flip` mirrors half of the faces. `mixup` blends another face into each, by a share drawn evenly from 0..value
+    (after Zhang et al. 2018, arXiv 1710.09412).
     """
 
     flip: bool = True
@@ -21,14 +22,27 @@ class Augmentation:
     shift_px: float = 0.0
     zoom: float = 0.0
     contrast: float = 0.0
+    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`."""
+    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`.
+
+    With mixup, `shares` `(N,)` of the faces at the rows `others` `(N,)` are blended in before they are cut.
+    """
 
     matrices: Tensor
     tones: Tensor
+    others: Tensor | None = None
+    shares: Tensor | None = None
+
+    def blend(self, values: Tensor, rows: Tensor) -> Tensor:
+        """Of `values` `(N, ...)`, the images or their targets, those in these rows, with the others' share in them."""
+        if self.others is None or self.shares is None:
+            return values[rows]
+        shares = self.shares[rows].view(-1, *[1] * (values.ndim - 1))
+        return torch.lerp(values[rows].float(), values[self.others[rows]].float(), shares)
 
 
 def to_input(images: Tensor) -> Tensor:
@@ -50,14 +64,19 @@ def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Gener
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     rows = [cosine, -sine, shift[0], sine, cosine, shift[1]]
     tones = torch.stack([1 + even(n) * augmentation.contrast, even(n) * augmentation.contrast], 1)
-    return View(torch.stack(rows, 1).view(n, 2, 3), tones)
+    view = View(torch.stack(rows, 1).view(n, 2, 3), tones)
+    if not augmentation.mixup:
+        return view
+    others = torch.randperm(n, generator=generator, device=images.device)
+    shares = torch.rand(n, generator=generator, device=images.device) * augmentation.mixup
+    return replace(view, others=others, shares=shares)
 
 
 def flipped(view: View, generator: torch.Generator) -> View:
     """The same view with about half of the faces mirrored."""
     coin = torch.rand(len(view.matrices), generator=generator, device=view.matrices.device) < 0.5
     mirror = torch.where(coin, -1.0, 1.0)[:, None] * view.matrices[:, :, 0]
-    return View(torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2), view.tones)
+    return replace(view, matrices=torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2))
 
 
 def look(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
@@ -66,7 +85,7 @@ def look(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
     The border is stretched where the picture ends.
     """
     grid = F.affine_grid(view.matrices[rows], [len(rows), 1, side_px, side_px], align_corners=False)
-    outputs = F.grid_sample(to_input(images[rows]), grid, padding_mode="border", align_corners=False)
+    outputs = F.grid_sample(to_input(view.blend(images, rows)), grid, padding_mode="border", align_corners=False)
     gain, offset = view.tones[rows].T[..., None, None, None]
     return torch.addcmul(offset, outputs, gain).contiguous(memory_format=torch.channels_last)
 

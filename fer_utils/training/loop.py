@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from fer_utils.data.augment import View, draw_view, flipped, look, shuffled
-from fer_utils.data.faces import FaceSet
+from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, precision
@@ -49,6 +49,7 @@ def train(
     averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
     held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
+    targets = F.one_hot(labels, len(CLASSES)).float()
     cast = precision(model, device) if state is None else state["precision"]  # also on another machine
     steps = max(len(images) // recipe.batch_size, 1)
     optimizer = build_optimizer(model, recipe)
@@ -77,7 +78,8 @@ def train(
                 with autocast(cast, device):
                     outputs = model(inputs).float()
                 if taught is None:
-                    loss = F.cross_entropy(outputs, labels[rows], label_smoothing=recipe.label_smoothing)
+                    wanted = view.blend(targets, rows)
+                    loss = F.cross_entropy(outputs, wanted, label_smoothing=recipe.label_smoothing)
                 else:
                     loss = distillation_loss(outputs, taught[rows], recipe.temperature)
                 optimizer.zero_grad()

@@ -82,6 +82,21 @@ RECIPES = {
             augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
             sides_px=(32, 40, 48),
         ),
+        # For nets of a million parameters and more, which would learn these faces by heart.
+        Recipe(
+            name="large",
+            epochs=100,
+            batch_size=32,
+            optimizer="adamw",
+            learning_rate=4e-3,
+            schedule="one-cycle",
+            keep="last",
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            averaging=0.998,
+            augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25, mixup=0.5),
+            sides_px=(32, 40, 48),
+        ),
     )
 }
 
