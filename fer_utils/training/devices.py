@@ -1,13 +1,15 @@
 """Where a model is trained and read, and in which precision."""
 
+import copy
 import os
 import platform
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fer_utils.errors import FerError, unknown
 from fer_utils.models import zoo
@@ -55,8 +57,40 @@ def precision(model: nn.Module, device: torch.device) -> str:
 
 
 def autocast(name: str, device: torch.device) -> AbstractContextManager:
-    """The context that computes in this precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+    """The context that computes in this precision. No cast is kept, since a net uses each of its weights once."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16", cache_enabled=False)
+
+
+class Cast(nn.Module):
+    """A net that computes in this precision and answers with float32 logits."""
+
+    def __init__(self, net: nn.Module, precision: str, device: torch.device):
+        super().__init__()
+        self.net, self.precision, self.device = net, precision, device
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the net answers to `inputs`."""
+        with autocast(self.precision, self.device):
+            return self.net(inputs).float()
+
+
+def recorded(net: Cast, inputs: Tensor) -> Cast:
+    """The net; on a GPU its forward and backward are a CUDA graph each from now on, for inputs of this shape.
+
+    The GPU is done with a layer of a small net before Python has launched the next; a graph is one launch. A net that
+    cannot be recorded stays as it is, with a warning.
+    """
+    return _record(net, inputs) if inputs.device.type == "cuda" else net
+
+
+def _record(net: Cast, inputs: Tensor) -> Cast:
+    before = copy.deepcopy(net.state_dict())
+    try:
+        torch.cuda.make_graphed_callables(net, (inputs,))
+    except RuntimeError as error:
+        warnings.warn(f"trains without a CUDA graph, more slowly, since none could be recorded: {error}", stacklevel=3)
+    net.load_state_dict(before)  # the steps that warm it up have moved the means of BatchNorm
+    return net
 
 
 def _cpu_capabilities() -> Mapping[str, Any]:

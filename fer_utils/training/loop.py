@@ -16,7 +16,7 @@ from fer_utils.data.augment import View, draw_view, flipped, look, shuffled
 from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
-from fer_utils.training.devices import autocast, precision
+from fer_utils.training.devices import Cast, autocast, precision, recorded
 from fer_utils.training.distill import distillation_loss, view_of
 from fer_utils.training.evaluate import logits
 from fer_utils.training.recipe import Recipe
@@ -51,7 +51,9 @@ def train(
     held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
     targets = F.one_hot(labels, len(CLASSES)).float()
     cast = precision(model, device) if state is None else state["precision"]  # also on another machine
-    steps = max(len(images) // recipe.batch_size, 1)
+    nets: dict[int, nn.Module] = {}  # by the side of the faces
+    size = min(recipe.batch_size, len(images))
+    steps = len(images) // size
     optimizer = build_optimizer(model, recipe)
     schedule = _schedule(optimizer, recipe, steps)
     done, history, kept, best = 0, [], None, -1.0
@@ -67,16 +69,17 @@ def train(
         start = time.perf_counter()
         epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         generator = torch.Generator(device).manual_seed(epoch_seed)
+        side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
+        model.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            if side_px not in nets:
+                example = torch.zeros(size, 1, side_px, side_px, device=device)
+                nets[side_px] = recorded(Cast(model, cast, device), example)
             torch.manual_seed(epoch_seed)  # for dropout
-            model.train()
             losses = torch.zeros(steps, device=device)
             view, taught = _view(images, recipe, epoch, generator, teaching)
-            side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
-            for step, rows in enumerate(shuffled(len(images), recipe.batch_size, generator)):
-                inputs = look(images, view, rows, side_px)
-                with autocast(cast, device):
-                    outputs = model(inputs).float()
+            for step, rows in enumerate(shuffled(len(images), size, generator)):
+                outputs = nets[side_px](look(images, view, rows, side_px))
                 if taught is None:
                     wanted = view.blend(targets, rows)
                     loss = F.cross_entropy(outputs, wanted, label_smoothing=recipe.label_smoothing)
