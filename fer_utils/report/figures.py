@@ -47,7 +47,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure:
         summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset="validation_accuracy")
     )
     with style(language):
-        drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
         for family, rows in summary.groupby("family", sort=False):
             _points(axes, rows, str(family), summary.parameters, say["this_study"].format(family=say[str(family)]))
@@ -172,7 +172,7 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
         ]
     )
     with style(language):
-        drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
         colours = {model: COLOURS[zoo.family(str(model))] for model in history.model.unique()}
         sns.lineplot(
