@@ -34,7 +34,7 @@ ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k
 STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 TEACHERS = teacher-1.6m,vgg-1.9m,cnn-852k
-TAUGHT = compact-46k:110 compact-58k:110 compact-103k:60 compact-158k:50 compact-900k:30
+TAUGHT = compact-46k:60 compact-46k:110 compact-58k:80 compact-58k:110 compact-103k:60 compact-158k:50 compact-900k:30
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
@@ -44,7 +44,7 @@ published: $(VENV)/ready
 	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	for run in $(TAUGHT); do \
-		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}.csv || exit; \
+		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
 	done
 	$(STUDY) --models compact-46k --epochs 60 --out runs/published/compact-untaught.csv
 	$(BIN)/fer study --data $(DATA) --recipe large --epochs 70 --models teacher-1.6m --seeds 0,1 --out runs/published/teacher.csv
