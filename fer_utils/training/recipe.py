@@ -35,6 +35,37 @@ class Recipe:
         return self.sides_px[(epoch - 1) * len(self.sides_px) // self.epochs]
 
 
+# A night on a laptop, minutes on a GPU. Small nets underfit these faces, so what slows the fit is left out.
+# On validation, mobilenet-46k had 0.547 after 8 epochs with its dropout, 0.569 without (batches of 64);
+# compact-46k after 9 epochs 0.581 in batches of 64 and 0.594 in those of 32 (16 were behind them), and then
+# 0.601 when faces were turned by up to 10 degrees, moved by 2 pixels and scaled by 10 % instead of 15 degrees,
+# 4 pixels and 15 %. Learning rates of 4e-3 and 1e-2 gave the same.
+FULL = Recipe(
+    name="full",
+    epochs=100,
+    batch_size=32,
+    optimizer="adamw",
+    learning_rate=4e-3,
+    schedule="one-cycle",
+    keep="last",
+    weight_decay=0.05,
+    label_smoothing=0.1,
+    dropout=False,
+    averaging=0.998,
+    augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
+    sides_px=(32, 40, 48),
+)
+# For nets of a million parameters and more, which would learn these faces by heart. Not shown to be better: on
+# validation, teacher-1.6m had 0.670 after 70 epochs (two seeds), 0.675 after 36 of an earlier `full` without
+# mixup, in batches of 64. But these nets err differently: the mean logits of three teachers had 0.680, and with
+# the two of `large` 0.693 (flip averaged).
+LARGE = dataclasses.replace(
+    FULL,
+    name="large",
+    dropout=True,
+    augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25, mixup=0.5),
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -62,44 +93,8 @@ RECIPES = {
             label_smoothing=0.05,
             augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1),
         ),
-        # A night on a laptop, minutes on a GPU. Small nets underfit these faces, so what slows the fit is left out.
-        # On validation, mobilenet-46k had 0.547 after 8 epochs with its dropout, 0.569 without (batches of 64);
-        # compact-46k after 9 epochs 0.581 in batches of 64 and 0.594 in those of 32 (16 were behind them), and then
-        # 0.601 when faces were turned by up to 10 degrees, moved by 2 pixels and scaled by 10 % instead of 15 degrees,
-        # 4 pixels and 15 %. Learning rates of 4e-3 and 1e-2 gave the same.
-        Recipe(
-            name="full",
-            epochs=100,
-            batch_size=32,
-            optimizer="adamw",
-            learning_rate=4e-3,
-            schedule="one-cycle",
-            keep="last",
-            weight_decay=0.05,
-            label_smoothing=0.1,
-            dropout=False,
-            averaging=0.998,
-            augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
-            sides_px=(32, 40, 48),
-        ),
-        # For nets of a million parameters and more, which would learn these faces by heart. Not shown to be better: on
-        # validation, teacher-1.6m had 0.670 after 70 epochs (two seeds), 0.675 after 36 of an earlier `full` without
-        # mixup, in batches of 64. But these nets err differently: the mean logits of three teachers had 0.680, and with
-        # the two of `large` 0.693 (flip averaged).
-        Recipe(
-            name="large",
-            epochs=100,
-            batch_size=32,
-            optimizer="adamw",
-            learning_rate=4e-3,
-            schedule="one-cycle",
-            keep="last",
-            weight_decay=0.05,
-            label_smoothing=0.1,
-            averaging=0.998,
-            augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25, mixup=0.5),
-            sides_px=(32, 40, 48),
-        ),
+        FULL,
+        LARGE,
     )
 }
 
