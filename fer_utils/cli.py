@@ -16,12 +16,13 @@ from fer_utils.errors import FerError
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .gz, .xz), parquet or folder; or 'demo'.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick or full.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
-Teacher = Annotated[
-    str, typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models.")
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models."),
 ]
 FerPlus = Annotated[str, typer.Option(help="fer2013new.csv of FER+: its voters' majority takes the labels' place.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
@@ -87,7 +88,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
-    teacher: Teacher = "",
+    teacher: Teachers = None,
     ferplus: FerPlus = "",
 ) -> None:
     """Train one model; go on where it was interrupted, do nothing where it is finished."""
@@ -102,7 +103,7 @@ def train(
 
     chosen, on = named_recipe(recipe, epochs), pick_device(device)
     faces = load(data, ferplus)
-    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(teacher)))
+    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(*teacher or ())))
     person = sys.stderr.isatty()
     bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
 
@@ -132,7 +133,7 @@ def study(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")
     ] = None,
-    teacher: Teacher = "",
+    teacher: Teachers = None,
     ferplus: FerPlus = "",
     out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
 ) -> None:
@@ -142,7 +143,7 @@ def study(
     from fer_utils.training.study import listed, train_study, whole_numbers
 
     names = listed(models) or list(HOMEWORK)
-    teachers = listed(teacher)
+    teachers = listed(*teacher or ())
     table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, teachers, ferplus)
     write_whole(out, table.to_csv(index=False))
     accuracies = [name for name in table if str(name).endswith("accuracy")]

@@ -49,6 +49,16 @@ def test_a_trained_model_is_evaluated_to_the_number_in_the_table(csv_file: Path,
     assert set(found["per_class"]["happy"]) == {"precision", "recall", "n"}
 
 
+def test_teachers_come_with_commas_or_one_by_one(csv_file: Path, tmp_path: Path) -> None:
+    options = ["cnn-48k", "--data", str(csv_file), "--epochs", "1", "--runs", str(tmp_path), "--device", "cpu"]
+    first = fer("train", *options, "--teacher", "cnn-48k,cnn-103k")
+    assert first.returncode == 0, first.stderr
+    record = json.loads(next(tmp_path.glob("cnn-48k_*-taught_*/run.json")).read_text())
+    assert [title.partition("@")[0] for title in record["teachers"]] == ["cnn-103k", "cnn-48k"]
+    again = fer("train", *options, "--teacher", "cnn-103k", "--teacher", "cnn-48k")
+    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[0]  # the same run, and finished
+
+
 def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     table, out = tmp_path / "test.csv", tmp_path / "submission.csv"
     rows = [f"{i},{' '.join(map(str, image.ravel()))}" for i, image in enumerate(faces.images[:5])]

@@ -61,9 +61,9 @@ def train_study(
     return results(runs)
 
 
-def listed(text: str) -> list[str]:
-    """The names in a text, with commas between."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def listed(*texts: str) -> list[str]:
+    """The names in some texts, with commas between."""
+    return [name.strip() for name in ",".join(texts).split(",") if name.strip()]
 
 
 def whole_numbers(text: str) -> list[int]:
