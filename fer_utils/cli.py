@@ -25,22 +25,23 @@ Teachers = Annotated[
     typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models."),
 ]
 FerPlus = Annotated[str, typer.Option(help="fer2013new.csv of FER+: its voters' majority takes the labels' place.")]
+Net = Annotated[str, typer.Argument(help="A model that ships, a run folder, a file of weights or of `fer export`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
 def main() -> None:
-    """Run the command line; a `FerError` becomes one line on stderr and its exit code."""
+    """Run the command line; a `FerError`, or a file that cannot be written, is one line on stderr and an exit code."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     # A study that is told to stop stops its runs as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app(arguments)
-    except FerError as error:
+    except (FerError, OSError) as error:
         if debug:
             raise
         print(f"fer: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(getattr(error, "exit_code", 1))
 
 
 @app.callback()
@@ -135,7 +136,7 @@ def study(
     ] = None,
     teacher: Teachers = None,
     ferplus: FerPlus = "",
-    out: Annotated[Path, typer.Option(help="Where the results table goes.")] = Path("results.csv"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Where the results table goes.")] = Path("results.csv"),
 ) -> None:
     """Train every model with every seed, but nothing twice, and write the results table."""
     from fer_utils.files import write_whole
@@ -152,8 +153,8 @@ def study(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A file of weights or of `fer export`, or a model that ships.")],
-    data: Data = "demo",
+    model: Net,
+    data: Data,
     usage: Annotated[str, typer.Option(help="validation, Training, PublicTest or PrivateTest.")] = "PublicTest",
     device: Device = "auto",
     ferplus: FerPlus = "",
@@ -185,17 +186,19 @@ def evaluate(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="A file of weights or of `fer export`, or a model that ships.")],
+    model: Net,
     paths: Annotated[
-        list[Path], typer.Argument(help="A csv, parquet or folder of faces; or image files, each a face.")
+        list[Path], typer.Argument(help="A csv or parquet of faces; or images of a face each, or folders.")
     ],
-    out: Annotated[Path, typer.Option(help="Where id,label goes for a csv.")] = Path("submission.csv"),
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The csv; of a csv submission.csv, of images none if not given.")
+    ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """What a net sees in faces without labels: id,label for a csv; the expression and probabilities for image files."""
+    """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
     from fer_utils.data.faces import CLASSES
-    from fer_utils.data.formats import IMAGE_SUFFIXES, read_pictures
+    from fer_utils.data.formats import find_pictures, is_picture, read_pictures
     from fer_utils.data.load import load
     from fer_utils.errors import InputError
     from fer_utils.files import write_whole
@@ -203,27 +206,31 @@ def predict(
     from fer_utils.training.evaluate import classify, open_reader
 
     _, read = open_reader(model, pick_device(device))
-    if {path.suffix.lower() for path in paths} <= IMAGE_SUFFIXES:
-        table = classify(read, read_pictures(paths))
-        table.insert(0, "file", [str(path) for path in paths])
+    if all(path.is_dir() or is_picture(path) for path in paths):
+        pictures = find_pictures(paths)
+        table = classify(read, read_pictures(pictures))
+        table.insert(0, "file", [str(path) for path in pictures])
         table["label"] = [CLASSES[label] for label in table.label]
-        if as_json:
-            print(table.to_json(orient="records"))
-        else:
-            _print_table(model, table)
-        return
-    if len(paths) > 1:
-        raise InputError(f"{len(paths)} paths: give one csv, parquet or folder of faces, or image files alone")
-    labels = classify(read, load(paths[0]).images).label.rename_axis("id")
-    write_whole(out, labels.to_csv())
-    print(json.dumps({"out": str(out), "n": len(labels)}) if as_json else f"{out}: {len(labels):,} faces")
+    elif len(paths) == 1:
+        faces, out = load(paths[0]), out or Path("submission.csv")
+        table = classify(read, faces.images)[["label"]]
+        table.insert(0, "id", range(len(faces)) if faces.ids is None else faces.ids)
+    else:
+        raise InputError(f"{len(paths)} paths: give one csv or parquet of faces, or images and folders of them alone")
+    if out:
+        write_whole(out, table.to_csv(index=False))
+        print(json.dumps({"out": str(out), "n": len(table)}) if as_json else f"{out}: {len(table):,} faces")
+    elif as_json:
+        print(table.to_json(orient="records"))
+    else:
+        _print_table(model, table)
 
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A file of weights, or a model whose trained weights ship.")],
+    model: Annotated[str, typer.Argument(help="A model that ships, a run folder or a file of weights.")],
     format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",
-    out: Annotated[Path | None, typer.Option(help="The file; MODEL.onnx if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file; MODEL.onnx if not given.")] = None,
     data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
 ) -> None:
     """Write a trained net as an ONNX file that takes faces as they are: uint8 (N, 48, 48) to logits (N, 7)."""
@@ -270,7 +277,9 @@ def report(
     data: Data = "demo",
     recipe: RecipeName = "quick",
     language: Annotated[str, typer.Option(help="The language of the report: en or zh-TW.")] = "en",
-    out: Annotated[Path, typer.Option(help="The PDF; the HTML file comes to lie beside it.")] = Path("report.pdf"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The PDF; the HTML file comes to lie beside it.")] = Path(
+        "report.pdf"
+    ),
     seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
     epochs: Epochs = None,
     device: Device = "auto",

@@ -61,11 +61,13 @@ def test_teachers_come_with_commas_or_one_by_one(csv_file: Path, tmp_path: Path)
 
 def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     table, out = tmp_path / "test.csv", tmp_path / "submission.csv"
-    rows = [f"{i},{' '.join(map(str, image.ravel()))}" for i, image in enumerate(faces.images[:5])]
+    ids = ["107", "42", "9", "43", "0"]
+    rows = [f"{name},{' '.join(map(str, image.ravel()))}" for name, image in zip(ids, faces.images[:5], strict=True)]
     table.write_text("\n".join(["id,feature", *rows]))
     assert "submission.csv: 5 faces" in fer("predict", "cnn-48k", str(table), "--out", str(out)).stdout
     said = pd.read_csv(out)
     assert list(said.columns) == ["id", "label"]
+    assert list(said.id.astype(str)) == ids
     pictures = [tmp_path / f"{i}.png" for i in range(5)]
     for image, picture in zip(faces.images, pictures, strict=False):
         Image.fromarray(image).save(picture)
@@ -74,6 +76,9 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     for row in found:
         assert sum(row[name] for name in CLASSES) == pytest.approx(1, abs=1e-5)
         assert row[row["label"]] == max(row[name] for name in CLASSES)
+    assert "submission.csv: 5 faces" in fer("predict", "cnn-48k", str(tmp_path), "--out", str(out)).stdout
+    assert list(pd.read_csv(out).label) == [row["label"] for row in found]  # of the folder's pictures, with their names
+    assert list(pd.read_csv(out).file) == [str(picture) for picture in pictures]
     assert "fer: 2 paths: give one csv" in fer("predict", "cnn-48k", str(table), str(pictures[0])).stderr
 
 
@@ -85,7 +90,10 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
         (["train", "cnn-48k", "--recipe", "slow"], "fer: unknown recipe 'slow'"),
         (["train", "cnn-48k", "--epochs", "0"], "--epochs"),
         (["study", "--seeds", "x"], "fer: seeds 'x'"),
-        (["evaluate", "nothing"], "fer: unknown model or file of weights 'nothing'"),
+        (["evaluate", "nothing", "--data", "demo"], "fer: unknown trained net 'nothing'"),
+        (["evaluate", "cnn-48k"], "--data"),  # not of the demo without being asked
+        (["predict", "cnn-48k", "nowhere.png"], "fer: no file nowhere.png"),
+        (["study", "--out", "tests"], "is a directory"),
         (["report", "--out", "report.txt"], "fer: --out report.txt"),
         (["fly"], "fly"),
     ],

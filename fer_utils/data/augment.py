@@ -37,6 +37,11 @@ class View:
     others: Tensor | None = None
     shares: Tensor | None = None
 
+    def to(self, device: torch.device) -> "View":
+        """The same view on another device."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return View(**moved)
+
     def blend(self, values: Tensor, rows: Tensor) -> Tensor:
         """Of `values` `(N, ...)`, the images or their targets, those in these rows, with the others' share in them."""
         if self.others is None or self.shares is None:

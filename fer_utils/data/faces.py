@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from fer_utils.errors import FerError
+from fer_utils.errors import InputError
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -24,13 +24,15 @@ CHUNK = 512  # images that are compared with Training at once
 class FaceSet:
     """Gray faces: `images` uint8 `(N, 48, 48)`, `labels` int64 `(N,)` with -1 for unlabelled, `usage` str `(N,)`.
 
-    `name` says where they came from, for people; it is no part of the content.
+    `name` says where they came from, and `ids`, str `(N,)`, what each is called there, if it has a name; neither is a
+    part of the content.
     """
 
     images: np.ndarray
     labels: np.ndarray
     usage: np.ndarray
     name: str = "faces"
+    ids: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -38,13 +40,16 @@ class FaceSet:
             raise ValueError(f"images are uint8 (N, 48, 48), not {self.images.dtype} {self.images.shape}")
         if self.labels.shape != (n,) or self.usage.shape != (n,):
             raise ValueError(f"{n} images, but labels {self.labels.shape} and usage {self.usage.shape}")
+        if self.ids is not None and self.ids.shape != (n,):
+            raise ValueError(f"{n} images, but ids {self.ids.shape}")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: np.ndarray) -> "FaceSet":
         """The faces at `index`, a mask `(N,)` of bool or positions of int."""
-        return FaceSet(self.images[index], self.labels[index], self.usage[index], self.name)
+        ids = None if self.ids is None else self.ids[index]
+        return FaceSet(self.images[index], self.labels[index], self.usage[index], self.name, ids)
 
     def part(self, usage: str) -> "FaceSet":
         """The labelled faces of one usage; may be empty."""
@@ -73,7 +78,7 @@ def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     """
     training = faces.part("Training")
     if not len(training):
-        raise FerError(f"{faces.name} has no labelled Training faces, so there is nothing to train on")
+        raise InputError(f"{faces.name} has no labelled Training faces, so there is nothing to train on")
     rows = pd.DataFrame({"digest": training.digests, "label": training.labels})
     # Twins with different labels count for the class of one of them, lest they be drawn twice.
     rows["label"] = rows.groupby("digest").label.transform("min")
@@ -83,7 +88,9 @@ def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     size = rows.groupby("label").label.transform("size")
     held_out = (rows.place < (VALIDATION_SHARE * size).round()).sort_index().to_numpy()
     if not held_out.any():
-        raise FerError(f"{faces.name}: {len(training)} Training faces are too few; a tenth of a class is not one face")
+        raise InputError(
+            f"{faces.name}: {len(training)} Training faces are too few; a tenth of a class is not one face"
+        )
     return training[~held_out], training[held_out]
 
 

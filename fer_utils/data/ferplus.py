@@ -3,6 +3,7 @@
 Barsoum et al. 2016, arXiv 1608.01041; the votes are at github.com/Microsoft/FERPlus.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def majorities(faces: FaceSet, path: str | Path) -> np.ndarray:
 
 def relabelled(faces: FaceSet, path: str | Path) -> FaceSet:
     """The same faces with what most people saw as their labels; unlabelled where that is no one class."""
-    return FaceSet(faces.images, majorities(faces, path), faces.usage, f"{faces.name} with FER+ labels")
+    return replace(faces, labels=majorities(faces, path), name=f"{faces.name} with FER+ labels")
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
 from fer_utils.errors import InputError
@@ -34,7 +34,8 @@ FOLDER_USAGES = {
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
@@ -86,8 +87,8 @@ def read_csv(path: Path, open_bytes: Callable) -> FaceSet:
         raise _first_bad_row(path, open_bytes, names) from None
     if not parts:
         raise InputError(f"{path}: a header and no rows")
-    images, labels, usage = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return FaceSet(images, labels, usage, path.name)
+    images, labels, usage, ids = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return FaceSet(images, labels, usage, path.name, ids if "id" in names else None)
 
 
 def _header(path: Path, open_bytes: Callable) -> list[str]:
@@ -106,8 +107,8 @@ def _header(path: Path, open_bytes: Callable) -> list[str]:
     return names
 
 
-def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels and usages of many rows at once; `ValueError` if one of them is bad."""
+def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Images, labels, usages and ids (empty if there are none) of many rows; `ValueError` if one of them is bad."""
     pixels = pc.split_pattern(pc.utf8_trim_whitespace(batch["pixels"]), " ")
     if not pc.all(pc.equal(pc.list_value_length(pixels), PIXELS)).as_py():
         raise ValueError("a row with a wrong number of pixels")
@@ -119,10 +120,15 @@ def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             raise ValueError("a label out of range")
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
     if "usage" in batch.schema.names:
-        usage = np.asarray(pc.utf8_trim_whitespace(batch["usage"]).to_pylist())
+        usage = _trimmed(batch["usage"])
         if not np.isin(usage, USAGES).all():
             raise ValueError("an unknown usage")
-    return images, labels, usage
+    ids = _trimmed(batch["id"]) if "id" in batch.schema.names else np.full(len(images), "")
+    return images, labels, usage, ids
+
+
+def _trimmed(column: pa.Array) -> np.ndarray:
+    return np.array(pc.utf8_trim_whitespace(column).to_pylist(), dtype=str)
 
 
 def _first_bad_row(path: Path, open_bytes: Callable, names: list[str]) -> InputError:
@@ -176,9 +182,36 @@ def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
 
 
 def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Gray faces, uint8 `(N, 48, 48)`, from image files of any size that each show one face; they are scaled."""
-    pictures = [_gray(path, str(path)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS) for path in paths]
-    return np.stack([np.asarray(picture) for picture in pictures])
+    """Gray faces, uint8 `(N, 48, 48)`, from image files that each show one face.
+
+    A picture is turned as its camera says, its middle square is cut out, and that is scaled. Raises `InputError` for
+    a file that is not there, is no image, or has fewer than 16 pixels a side.
+    """
+    return np.stack([_picture(path) for path in paths])
+
+
+def _picture(path: Path) -> np.ndarray:
+    if not path.exists():
+        raise InputError(f"no file {path}: give images ({', '.join(sorted(IMAGE_SUFFIXES))}), or a folder of them")
+    picture = ImageOps.exif_transpose(_gray(path, str(path)))
+    if min(picture.size) < SMALLEST_PX:
+        raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
+    return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is an image, by its name."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def find_pictures(paths: Iterable[Path]) -> list[Path]:
+    """The files among `paths`, and the images in the folders among them, whatever these are called."""
+    found = [
+        file for path in paths for file in (filter(is_picture, sorted(path.rglob("*"))) if path.is_dir() else [path])
+    ]
+    if not found:
+        raise InputError(f"{', '.join(map(str, paths))}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in there")
+    return found
 
 
 def read_parquet(path: Path) -> FaceSet:
@@ -200,7 +233,8 @@ def read_parquet(path: Path) -> FaceSet:
     if "usage" in names:
         usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
         _check_rows(path, "usage", usage, USAGES, ", ".join(USAGES))
-    return FaceSet(stack, labels, usage, path.name)
+    ids = np.array(table[names["id"]].to_pylist(), dtype=str) if "id" in names else None
+    return FaceSet(stack, labels, usage, path.name, ids)
 
 
 def _check_rows(path: Path, column: str, values: np.ndarray, allowed: Iterable, words: str) -> None:
@@ -216,7 +250,7 @@ def read_folder(path: Path) -> FaceSet:
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.
     """
     rows = []
-    found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    found = list(filter(is_picture, sorted(path.rglob("*"))))
     folders = [[part.lower() for part in file.relative_to(path).parts[:-1]] for file in found]
     usages = FOLDER_USAGES
     if VALIDATION_FOLDERS & set(itertools.chain(*folders)):  # that is FER2013's first test, and "test" the second

@@ -19,7 +19,7 @@ from fer_utils.data.formats import read
 from fer_utils.errors import InputError
 from fer_utils.files import whole
 
-READER_VERSION = 1  # raise it when a reader changes what it returns
+READER_VERSION = 2  # raise it when a reader changes what it returns
 SAMPLES = 64
 SAMPLE_BYTES = 4096
 
@@ -85,7 +85,8 @@ def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
         with np.load(cache) as stored:  # the zip format checks a CRC of every array
             if stored["mark"].item() != mark:
                 return None
-            return FaceSet(stored["images"], stored["labels"], stored["usage"], name)
+            ids = stored["ids"]
+            return FaceSet(stored["images"], stored["labels"], stored["usage"], name, ids if len(ids) else None)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -93,6 +94,7 @@ def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
 def _write_cache(cache: Path, mark: str, faces: FaceSet) -> None:
     try:
         with whole(cache) as draft:
-            np.savez(draft, mark=mark, images=faces.images, labels=faces.labels, usage=faces.usage)
+            ids = np.array([], str) if faces.ids is None else faces.ids
+            np.savez(draft, mark=mark, images=faces.images, labels=faces.labels, usage=faces.usage, ids=ids)
     except OSError as error:
         warnings.warn(f"no cache for {faces.name}: {error}. It will be read again next time", stacklevel=3)

@@ -1,7 +1,8 @@
 """Trained nets as ONNX files, which run where there is no PyTorch, in full or with weights of 8 bits.
 
-The preprocessing is inside the file: it takes gray faces as they are, uint8 `(N, 48, 48)`, and gives logits `(N, 7)`,
-float32. Quantization is ONNX Runtime's (onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 `(N, 48, 48)`, and gives `logits`
+`(N, 7)`, float32, in the order of the `classes` that its metadata name. Quantization is ONNX Runtime's
+(onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
 import logging
@@ -15,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
-from fer_utils.data.faces import SIDE_PX
+from fer_utils.data.faces import CLASSES, SIDE_PX
 from fer_utils.errors import InputError, unknown
 from fer_utils.files import whole
 
-# int8: weights of 8 bits, activations rounded to 8 bits as they come. int8-static: the ranges of the activations are
-# fixed beforehand, by what the net does on Training faces.
+# int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
+# int8-static: that range is fixed beforehand, by what the net does on Training faces.
 FORMATS = ("onnx", "int8", "int8-static")
 CALIBRATION_FACES = 1024
 CALIBRATION_BATCH = 64
@@ -116,16 +117,21 @@ def _strip(path: Path, name: str) -> None:
         node.input[:] = [names.setdefault(each, str(len(names))) for each in node.input]
         node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
     del file.metadata_props[:]
-    onnx.helper.set_model_props(file, {"model": name})
+    onnx.helper.set_model_props(file, {"model": name, "classes": ",".join(CLASSES)})
     onnx.save(file, path)
 
 
 def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    """The name of the model in an ONNX file that `export` wrote, and what reads faces with it."""
+    """The name of the model in an ONNX file that `export` wrote, and what reads faces with it, on one thread.
+
+    It reads one face after the other: `int8` rounds the activations of all faces that come together alike, so that
+    what it says of a face would hang on the others.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # a face is too little work for two
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own classes, which it does not export
@@ -133,4 +139,8 @@ def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     name = session.get_modelmeta().custom_metadata_map.get("model")
     if name is None:
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer export` wrote")
-    return name, lambda faces: session.run(["logits"], {"faces": faces})[0]
+
+    def read(faces: np.ndarray) -> np.ndarray:
+        return np.concatenate([session.run(["logits"], {"faces": faces[i : i + 1]})[0] for i in range(len(faces))])
+
+    return name, read

@@ -35,18 +35,28 @@ def _serialize(model: nn.Module, name: str) -> bytes:
     return safetensors.torch.save(tensors, {"model": name})
 
 
-def open_model(name: str) -> tuple[str, nn.Sequential]:
-    """The name and the model for a model of the zoo, with the weights that ship, or for a file of weights."""
-    return load_weights(Path(name) if Path(name).is_file() else shipped(name))
+def open_model(net: str) -> tuple[str, nn.Sequential]:
+    """The name of a trained net's model, and the model with its weights; `net` is what `locate` takes."""
+    return load_weights(locate(net))
 
 
-def shipped(name: str) -> Path:
-    """The file of a model's trained weights that ships with the package."""
-    if name not in MODELS:
-        raise unknown("model or file of weights", name, MODELS)
-    if not (SHIPPED / f"{name}.safetensors").exists():
-        raise InputError(f"no trained {name} ships with this version; `fer train {name}` makes one")
-    return SHIPPED / f"{name}.safetensors"
+def locate(net: str) -> Path:
+    """The file of weights of a trained net: the folder of a finished run, a file, or a model that ships."""
+    path = Path(net)
+    if path.is_dir():
+        if not (path / "run.json").exists():
+            raise InputError(f"{net}: not the folder of a finished run, which holds run.json and weights.safetensors")
+        return path / "weights.safetensors"
+    if path.is_file():
+        return path
+    if path.suffix or path.name != net:
+        raise InputError(f"no file or folder {net}: give a file of weights, the folder of a run, or a model that ships")
+    ships = SHIPPED / f"{net}.safetensors"
+    if not ships.exists():
+        if net in MODELS:
+            raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
+        raise unknown("trained net", net, sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
+    return ships
 
 
 def load_weights(path: Path) -> tuple[str, nn.Sequential]:

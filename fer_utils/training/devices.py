@@ -85,6 +85,8 @@ def recorded(net: Cast, inputs: Tensor) -> Cast:
 
 def _record(net: Cast, inputs: Tensor) -> Cast:
     before = copy.deepcopy(net.state_dict())
+    # The graphs keep the gradients' nodes of their warm-up, which ran on a stream of its own; on purpose, says PyTorch.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     try:
         torch.cuda.make_graphed_callables(net, (inputs,))
     except RuntimeError as error:

@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from fer_utils.data.augment import Augmentation, View, draw_view, look
 from fer_utils.data.faces import CLASSES, FaceSet
-from fer_utils.errors import InputError
 from fer_utils.files import whole
 from fer_utils.models import weights
 from fer_utils.training.devices import autocast, precision
@@ -27,30 +26,20 @@ from fer_utils.training.evaluate import EVALUATION_BATCH
 from fer_utils.training.recipe import Recipe, identity
 
 
-def weights_file(teacher: str) -> Path:
-    """The file of weights that a teacher is: the folder of a finished run, a file, or a model that ships."""
-    path = Path(teacher)
-    if path.is_dir():
-        if not (path / "run.json").exists():
-            raise InputError(f"teacher {teacher}: this run is not finished; a teacher is trained first")
-        return path / "weights.safetensors"
-    return path if path.exists() else weights.shipped(teacher)
-
-
 def digest(teacher: str) -> str:
     """A hash of a teacher's weights: the same net has the same wherever it lies."""
-    return hashlib.sha256(weights_file(teacher).read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(weights.locate(teacher).read_bytes()).hexdigest()[:16]
 
 
 def title(teacher: str) -> str:
     """A teacher for people: its model, and the beginning of its digest."""
-    return f"{weights.load_weights(weights_file(teacher))[0]}@{digest(teacher)[:8]}"
+    return f"{weights.open_model(teacher)[0]}@{digest(teacher)[:8]}"
 
 
 def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
     """The view with this number of the images `(N, 48, 48)`: for all students the same, and without flips."""
-    generator = torch.Generator(images.device).manual_seed(number)
-    return draw_view(images, augmentation, generator)
+    # Drawn on the CPU, since GPUs of two kinds draw different numbers from one seed.
+    return draw_view(images.cpu(), augmentation, torch.Generator().manual_seed(number)).to(images.device)
 
 
 def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: torch.device, folder: Path) -> Tensor:
@@ -72,9 +61,9 @@ def _answers(
     teacher: str, training: FaceSet, augmentation: Augmentation, views: int, device: torch.device, folder: Path
 ) -> Iterator[Tensor]:
     """One teacher's logits, float16 `(N, 7)`, on one view after the other."""
-    _, net = weights.load_weights(weights_file(teacher))
+    _, net = weights.open_model(teacher)
     images = torch.from_numpy(training.images).to(device)
-    # A view is drawn row by row, so that the order of the faces counts; and each kind of device draws its own numbers.
+    # A view is drawn row by row, so that the order of the faces counts; and each kind of device rounds its own way.
     order = hashlib.sha256(training.digests.tobytes()).hexdigest()
     decides = [digest(teacher), order, identity(augmentation), device.type, precision(net, device)]
     kept = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]

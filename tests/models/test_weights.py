@@ -39,5 +39,19 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file({"a": torch.zeros(1)}, path, {"model": "cnn-48k"})
     with pytest.raises(InputError, match="not those of cnn-48k"):
         weights.load_weights(path)
-    with pytest.raises(InputError, match="unknown model or file of weights 'nothing'"):
-        weights.open_model("nothing")
+
+
+def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
+    weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match="not the folder of a finished run"):
+        weights.locate(str(tmp_path))
+    (tmp_path / "run.json").write_text("{}")
+    assert weights.locate(str(tmp_path)) == weights.locate(str(tmp_path / "weights.safetensors"))
+    assert weights.locate("cnn-48k") == weights.SHIPPED / "cnn-48k.safetensors"
+    with pytest.raises(InputError, match=r"no file or folder w\.safetensors: give a file"):
+        weights.locate("w.safetensors")
+    with pytest.raises(InputError, match="no trained cnn8-46k ships"):
+        weights.locate("cnn8-46k")
+    with pytest.raises(InputError, match=r"unknown trained net 'nothing': known are cnn-103k, .*vgg-1.9m") as caught:
+        weights.locate("nothing")
+    assert "cnn8-46k" not in str(caught.value)  # no weights of it ship

@@ -53,6 +53,18 @@ def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(model: str, 
     assert_goes_on(model, recipe(name, epochs=3), faces)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("model", ["compact-46k", "mobilenet-46k", "vgg-1.9m"])
+@pytest.mark.parametrize("name", ["full", "large"])
+def test_a_gpu_learns_as_a_cpu_does(model: str, name: str, faces: FaceSet) -> None:
+    chosen, (training, validation) = recipe(name, epochs=3), split(faces)
+    found = []
+    for device in (CPU, torch.device("cuda")):
+        *_, state = train(build(model), training, validation, chosen, 0, device)
+        found.append([row["training_loss"] for row in state["history"]])
+    assert found[1] == pytest.approx(found[0], rel=0.2)  # other random numbers, other rounding
+
+
 def test_a_taught_net_goes_on_as_if_it_had_not_stopped(faces: FaceSet) -> None:
     assert_goes_on("compact-46k", recipe("full", epochs=3), faces, torch.randn(2, len(split(faces)[0]), 7))
 
