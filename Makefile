@@ -52,4 +52,3 @@ published: $(VENV)/ready
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf
 	$(REPORT) --out figures/report.pdf --figures figures
-	$(PUBLISH)

@@ -28,6 +28,8 @@ ORIGINAL = pd.DataFrame(
 )
 WAY = ["model", "recipe", "epochs", "batch_size", "teachers"]  # what tells one way of training from another
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
+# What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
+PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}
 SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
 
 
@@ -98,19 +100,32 @@ def matched_pairs(table: pd.DataFrame) -> list[Comparison]:
     return pairs
 
 
-def catch_up(table: pd.DataFrame) -> tuple[pd.Series, pd.Series | None]:
-    """The best MobileNet on validation, and the smallest plain CNN that is as accurate or more; None if none is."""
+def catch_up(table: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
+    """The best MobileNet on validation, the smallest plain CNN that is as accurate or more, and the next smaller one.
+
+    A CNN that is not in the table is None.
+    """
     summary = summarize(table)
     nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
     best = nets.loc[nets.validation_accuracy.idxmax()]
     equals = cnns[cnns.validation_accuracy >= best.validation_accuracy]
-    return best, None if equals.empty else equals.loc[equals.parameters.idxmin()]
+    if equals.empty:
+        return best, None, None
+    equal = equals.loc[equals.parameters.idxmin()]
+    smaller = cnns[cnns.parameters < equal.parameters]
+    return best, equal, None if smaller.empty else smaller.loc[smaller.parameters.idxmax()]
 
 
 def steps(table: pd.DataFrame, budget: int) -> list[Comparison]:
     """The steps from the plain CNN to the MobileNet at a budget, each a net beside the one before it."""
     chain = matched.chain(budget)
     return [compare(table, after, before, final_measure(table)) for before, after in pairwise(chain)]
+
+
+def parts(table: pd.DataFrame, budget: int) -> dict[str, Comparison]:
+    """What lies between the plain CNN and the MobileNet of a budget, a pair of nets of equal size a part."""
+    chain, measure = matched.chain(budget), final_measure(table)
+    return {part: compare(table, chain[after], chain[before], measure) for part, (before, after) in PARTS.items()}
 
 
 def budgets(table: pd.DataFrame) -> list[int]:

@@ -11,8 +11,8 @@ from fer_utils.models import matched
 from fer_utils.report import failures
 from fer_utils.report.analysis import (
     ORIGINAL,
+    PARTS,
     SAME_SIZE,
-    STEPS,
     Comparison,
     anatomy,
     budgets,
@@ -20,6 +20,7 @@ from fer_utils.report.analysis import (
     compare,
     final_measure,
     matched_pairs,
+    parts,
     steps,
     summarize,
 )
@@ -80,6 +81,12 @@ def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:
     if len(names) > 2:
         pairs = [compare(table, a, b, "validation") for a, b in pairwise(names)]
         yield "\n".join("- " + say["step"].format(**_slots(pair, say), note=_doubt(pair, say)) for pair in pairs)
+    summary = summarize(table)
+    original = summary.model.map(ORIGINAL.set_index("model").validation_accuracy)
+    if original.notna().all():
+        aside = 100 * (summary.validation_accuracy - original)
+        values = say["comma"].join(map("{:.3f}".format, original))
+        yield say["original_growth"].format(values=values, low=aside.min(), high=aside.max())
 
 
 def comparison(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
@@ -96,6 +103,8 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
         return
     pairs = matched_pairs(table)
     percent = 100 * (SAME_SIZE - 1)
+    if short := say["space"].join(_in_short(pairs, equals, say)):
+        yield say["in_short"].format(short=short)
     if pairs:
         verdicts = [
             say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=_verdict(pair, say))
@@ -103,24 +112,46 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
         ]
         measure = say[pairs[0].measure]
         yield say["pairs"].format(percent=percent, measure=measure, verdicts=say["semicolon"].join(verdicts))
+        yield from _original_pairs(pairs, say)
     else:
         yield say["no_pairs"].format(percent=percent)
-    if len(pairs) > 1:
-        ordered = sorted(pairs, key=lambda pair: pair.difference.points)
-        yield say["gap"].format(
-            largest=ordered[-1].difference.points,
-            at_largest=ordered[-1].first.parameters,
-            smallest=ordered[0].difference.points,
-            at_smallest=ordered[0].first.parameters,
-        )
     yield _caught_up(table, say)
     if pairs:
         yield say["space"].join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
-    for budget in budgets(equals):
-        yield _ablation(equals, budget, say)
     if budgets(equals):
-        yield _equal_nets(equals, say)
+        yield from _one_at_a_time(equals, say)
     yield say["how_decided"].format(level=LEVEL)
+
+
+def _in_short(pairs: list[Comparison], equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    """How many of the pairs are decided, and which of the parts gain or lose where they are."""
+    if pairs:
+        better = sum(pair.difference.decided and pair.difference.points > 0 for pair in pairs)
+        worse = sum(pair.difference.decided and pair.difference.points < 0 for pair in pairs)
+        undecided = len(pairs) - better - worse
+        yield say["short_pairs"].format(pairs=len(pairs), better=better, worse=worse, undecided=undecided)
+    if not budgets(equals):
+        return
+    told, nothing = [], []
+    found = {budget: parts(equals, budget) for budget in budgets(equals)}
+    for part in PARTS:
+        decided = {budget: pairs[part].difference for budget, pairs in found.items() if pairs[part].difference.decided}
+        for key, sign in (("short_gain", 1), ("short_loss", -1)):
+            if at := [_thousands(budget) for budget, difference in decided.items() if sign * difference.points > 0]:
+                told.append(say[key].format(part=say[part], budgets=say["comma"].join(at)))
+        if not decided:
+            nothing.append(say[part])
+    if nothing:
+        told.append(say["short_nothing"].format(parts=say["comma"].join(nothing)))
+    yield say["short_parts"].format(told=say["semicolon"].join(told))
+
+
+def _original_pairs(pairs: list[Comparison], say: Say) -> Iterator[str]:
+    """By how much the original's MobileNets lead its plain CNNs, where it has numbers of all of these."""
+    values = ORIGINAL.set_index("model").validation_accuracy
+    leads = [100 * (values.get(pair.first.model) - values.get(pair.second.model)) for pair in pairs]
+    if pd.notna(leads).all():
+        yield say["original_pairs"].format(points=say["comma"].join(map("{:+.1f}".format, leads)))
 
 
 def costs_and_failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
@@ -168,44 +199,50 @@ def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
 
 
 def _caught_up(table: pd.DataFrame, say: Say) -> str:
-    best, cnn = catch_up(table)
+    best, cnn, smaller = catch_up(table)
     slots = {"best": best.model, "best_parameters": best.parameters, "measure": say["validation"]}
     if cnn is None:
         return say["no_catch_up"].format(**slots, largest=table[table.family == "cnn"].parameters.max())
-    return say["catch_up"].format(
+    told = say["catch_up"].format(
         **slots,
         cnn=cnn.model,
         cnn_parameters=cnn.parameters,
         ratio=cnn.parameters / best.parameters,
         verdict=_verdict(compare(table, cnn.model, best.model, "validation"), say),
     )
+    if smaller is None:
+        return told
+    pair = compare(table, best.model, smaller.model, "validation")
+    behind = say["next_smaller"].format(
+        cnn=smaller.model, cnn_parameters=smaller.parameters, points=pair.difference.points, note=_doubt(pair, say)
+    )
+    return told + say["space"] + behind
 
 
-def _ablation(table: pd.DataFrame, budget: int, say: Say) -> str:
-    """What each step from the plain CNN to the MobileNet is worth at a budget, and which is worth most."""
-    pairs = steps(table, budget)
-    whole = compare(table, pairs[-1].first.model, pairs[0].second.model, pairs[0].measure)
-    told = [
-        say["ablation_step"].format(what=say[what], points=pair.difference.points, note=_doubt(pair, say))
-        for what, pair in zip(STEPS, pairs, strict=True)
-    ]
-    gains = {what: pair.difference.points for what, pair in zip(STEPS, pairs, strict=True) if pair.difference.decided}
-    best = max(gains, key=gains.__getitem__) if gains else ""
-    cause = say["ablation_cause"].format(what=say[best]) if gains.get(best, 0) > 0 else say["ablation_no_cause"]
-    text = say["ablation"].format(
-        budget=budget, total=whole.difference.points, measure=say[whole.measure], note=_doubt(whole, say),
-        steps=say["semicolon"].join(told),
-    )  # fmt: skip
-    return text + say["space"] + cause
+def _one_at_a_time(table: pd.DataFrame, say: Say) -> Iterator[str]:
+    """What lies between a plain CNN and the MobileNet of equal size, part by part, at every budget."""
+    at = budgets(table)
+    found, single = [parts(table, budget) for budget in at], [steps(table, budget) for budget in at]
+    ends = [(matched.chain(budget)[0], matched.chain(budget)[-1]) for budget in at]
+    measure = final_measure(table)
+    whole = [compare(table, net, cnn, measure) for cnn, net in ends]
+    yield say["one_at_a_time"].format(
+        budgets=say["comma"].join(map(_thousands, at)), measure=say[measure], total=_listed(whole, say)
+    )
+    slots = {part: _listed([pairs[part] for pairs in found], say) for part in PARTS}
+    *_, block, width = (_listed(list(pairs), say) for pairs in zip(*single, strict=True))
+    told = [say[f"told_{part}"].format(points=points, block=block, width=width) for part, points in slots.items()]
+    yield "\n".join(f"- {line}" for line in told)
 
 
-def _equal_nets(table: pd.DataFrame, say: Say) -> str:
-    measure, verdicts = final_measure(table), []
-    for budget in budgets(table):
-        *_, cnn, _, net = matched.chain(budget)
-        pair = compare(table, net, cnn, measure)
-        verdicts.append(say["equal_net"].format(budget=budget, verdict=_verdict(pair, say)))
-    return say["equal_nets"].format(measure=say[measure], verdicts=say["semicolon"].join(verdicts))
+def _thousands(budget: int) -> str:
+    return f"{budget // 1000}k"
+
+
+def _listed(pairs: list[Comparison], say: Say) -> str:
+    """The differences of some pairs, in points."""
+    told = [say["points"].format(points=pair.difference.points, note=_doubt(pair, say)) for pair in pairs]
+    return say["comma"].join(told)
 
 
 def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:

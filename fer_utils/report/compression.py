@@ -20,6 +20,7 @@ from fer_utils.report.analysis import final_measure
 from fer_utils.report.display import Table, note
 from fer_utils.report.language import sentences
 from fer_utils.report.publish import fill
+from fer_utils.training.bench import face_milliseconds
 from fer_utils.training.devices import pick_device
 from fer_utils.training.evaluate import labelled_part, read_all, reader
 
@@ -27,7 +28,7 @@ FILES = Path("figures/compression.csv")
 
 
 def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.DataFrame:
-    """A row a format: `format`, `bytes`, and the accuracy of the file on a part of the faces."""
+    """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
     rows = []
     with TemporaryDirectory() as folder:
@@ -44,6 +45,7 @@ def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.Da
             "format": [format for format, *_ in rows],
             "bytes": [size for _, size, _ in rows],
             "accuracy": [(predicted == part.labels).mean() for predicted in found],
+            "milliseconds": [face_milliseconds(read) for *_, read in rows],
         }
     )
 
@@ -55,18 +57,21 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
     for model in failures.examples(table)[:2]:
         run = table[table.model == model].sort_values("seed").run.iloc[0]
         found.append(compressed(*weights.load_weights(Path(run) / "weights.safetensors"), faces, measure))
-    shown = pd.concat(found)[["model", "format", "bytes", "accuracy"]]
+    shown = pd.concat(found)[["model", "format", "bytes", "accuracy", "milliseconds"]]
     shown = shown.rename(columns=say | {"accuracy": say["accuracy_on"].format(measure=say[measure])})
     return Table(name, say["compression_caption"], shown, note(table, language))
 
 
 def files_block(table: pd.DataFrame) -> str:
-    """A Markdown table with a row a net: bytes and accuracy of its files."""
-    wide = table.pivot(index=["parameters", "model"], columns="format", values=["bytes", "accuracy"])
+    """A Markdown table with a row a net: bytes and accuracy of its files, and milliseconds for a face."""
+    values = ["bytes", "accuracy", "milliseconds"]
+    wide = table.pivot(index=["parameters", "model"], columns="format", values=values)
     rows = pd.DataFrame({"model": wide.index.get_level_values("model")})
     for format in table.format.unique():
-        found = zip(wide["bytes", format], wide["accuracy", format], strict=True)
-        rows[f"{format}: bytes, PublicTest"] = [f"{size:,.0f}, **{accuracy:.4f}**" for size, accuracy in found]
+        found = zip(*(wide[value, format] for value in values), strict=True)
+        rows[f"{format}: bytes, PublicTest, ms"] = [
+            f"{size:,.0f}, **{hits:.4f}**, {ms:.2f}" for size, hits, ms in found
+        ]
     return Table("files", "", rows).markdown().partition("\n\n")[0] + "\n"
 
 

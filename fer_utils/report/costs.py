@@ -5,7 +5,8 @@ import pandas as pd
 
 from fer_utils.models import weights, zoo
 from fer_utils.report.analysis import summarize
-from fer_utils.training.bench import face_milliseconds
+from fer_utils.training.bench import CPU, face_milliseconds
+from fer_utils.training.evaluate import reader
 
 COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "seconds")
 
@@ -17,7 +18,7 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(
         million_multiply_adds=summary.multiply_adds / 1e6,
         kilobytes=[weights.file_bytes(net, name) / 1e3 for net, name in zip(nets, summary.model, strict=True)],
-        milliseconds=[face_milliseconds(net) for net in nets],
+        milliseconds=[face_milliseconds(reader(net, CPU)) for net in nets],
     )
 
 

@@ -152,7 +152,8 @@ class TypstPDFExporter(_PandocExporter):
     def convert(self, markdown: str, folder: Path) -> bytes:
         """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
         arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000"]
-        text = pypandoc.convert_text(markdown, "typst", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
+        # Pandoc has set the quotes; Typst's own rules would make a prime of one that follows a digit.
+        text = pypandoc.convert_text(markdown, "typst-smart", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")
         check_glyphs(text)

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
@@ -26,7 +27,8 @@ ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8
 COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
 MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
-LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 6), "below": (5, -6)}  # points from a peer to its name
+# Points from a peer to its name, by where that stands.
+LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 9), "below": (5, -10), "below left": (-3, -9)}
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.size": 9,
@@ -103,7 +105,10 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle="-" if taught else ":",
                 markerfacecolor=None if taught else "white",
-                label=say["taught"].format(family=say[family]) if taught else say[family], zorder=3,
+                label=say["curve_taught" if taught else "curve_plain"].format(
+                    family=say[family], epochs=epochs(rows, say)
+                ),
+                zorder=3,
             )  # fmt: skip
         _others(axes, measure, say)
         size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
@@ -115,13 +120,14 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 def _others(axes: Axes, measure: str, say: dict[str, str]) -> None:
     """What others reach, each with its name on the side where there is room."""
-    axes.plot(PEERS.parameters, PEERS.accuracy, "x", color="0.35", label=say["others"], zorder=2)
-    for peer in PEERS.itertuples():
+    peers = PEERS.dropna(subset="parameters")
+    axes.plot(peers.parameters, peers.accuracy, "x", color="0.35", label=say["others"], zorder=2)
+    for peer in peers.itertuples():
         where = "" if peer.measure == measure else f" ({peer.measure})"
         axes.annotate(
             f"{peer.name}{where}", (peer.parameters, peer.accuracy), xytext=LABELS[peer.label],
-            textcoords="offset points", ha="right" if peer.label == "left" else "left", va="center", fontsize=7,
-            color="0.35",
+            textcoords="offset points", ha="right" if "left" in peer.label else "left", va="center", fontsize=7,
+            color="0.25", zorder=2.5, path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
 
 
@@ -154,7 +160,8 @@ def seeds(summary: pd.DataFrame, say: dict[str, str]) -> str:
 
 def epochs(summary: pd.DataFrame, say: dict[str, str]) -> str:
     """How many epochs the models were trained."""
-    return say["or"].join(map(str, sorted(summary.epochs.unique())))
+    found = sorted(summary.epochs.unique())
+    return say["or"].join(map(str, found)) if len(found) < 3 else say["range"].format(low=found[0], high=found[-1])
 
 
 def seed_shown(table: pd.DataFrame, say: dict[str, str]) -> str:
@@ -183,4 +190,6 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         axes.set_xlim(0, None)
         axes.legend(title=None, loc="lower right", fontsize=8)
-    return Figure(name, say["learning_curves_caption"], drawing, history, note(table, language))
+    averaged = say["of_averages"] if RECIPES[table.recipe.iloc[0]].averaging else ""
+    text = say["learning_curves_caption"].format(averaged=averaged)
+    return Figure(name, text, drawing, history, note(table, language))

@@ -13,7 +13,7 @@ from fer_utils.report.export import refuse_unfinished, tags
 from fer_utils.report.figures import epochs, seeds
 from fer_utils.report.language import sentences
 from fer_utils.report.tables import runs_table
-from fer_utils.training.recipe import RECIPES
+from fer_utils.training.recipe import RECIPES, Recipe
 
 
 def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
@@ -32,7 +32,9 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
         cells += [cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}]
     data = _data_line(table, say)
     about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
-    cells += [new_markdown_cell(f"# {say['provenance']}\n\n{about}\n\n{runs_table(table, language).markdown()}")]
+    trained = say["space"].join(_recipe_line(RECIPES[name], say) for name in table.recipe.unique())
+    texts = [f"# {say['provenance']}", about, trained, runs_table(table, language).markdown()]
+    cells += [new_markdown_cell("\n\n".join(texts))]
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {
         "title": say["title"], "subtitle": say["subtitle"].format(data=data), "date": _date(table, say),
@@ -54,6 +56,32 @@ def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
     return say["data"].format(
         faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say),
         seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
+    )  # fmt: skip
+
+
+def _recipe_line(recipe: Recipe, say: dict[str, str]) -> str:
+    """How the nets were trained, in a sentence."""
+    change, parts = recipe.augmentation, []
+    parts.append(
+        say["recipe_views"].format(
+            rotation=change.rotation_degrees,
+            shift=change.shift_px,
+            zoom=100 * change.zoom,
+            contrast=100 * change.contrast,
+        )
+    )
+    if change.mixup:
+        parts.append(say["recipe_mixup"].format(mixup=100 * change.mixup))
+    if len(recipe.sides_px) > 1:
+        sides = say["comma"].join(map(str, recipe.sides_px))
+        parts.append(say["recipe_sizes"].format(sides=sides, side=recipe.sides_px[-1]))
+    parts += [] if recipe.dropout else [say["recipe_no_dropout"]]
+    parts += [say["recipe_averaged"]] if recipe.averaging else []
+    parts += [say["recipe_best"]] if recipe.keep == "best" else []
+    return say["recipe_line"].format(
+        name=recipe.name, optimizer={"adam": "Adam", "adamw": "AdamW"}[recipe.optimizer], rate=recipe.learning_rate,
+        schedule=say["recipe_cycle"] if recipe.schedule == "one-cycle" else "", decay=recipe.weight_decay,
+        smoothing=recipe.label_smoothing, batch=recipe.batch_size, parts=say["semicolon"].join(parts),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import whole, write_whole
 from fer_utils.models import zoo
-from fer_utils.report.analysis import ORIGINAL, WAY, final_measure, summarize
+from fer_utils.report.analysis import WAY, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
@@ -28,7 +28,6 @@ KEY = [*WAY, "seed", "fingerprint"]
 def results_block(table: pd.DataFrame) -> str:
     """A Markdown table with a row for each model trained one way, and what it was measured on."""
     summary, measure = summarize(table), final_measure(table)
-    original = ORIGINAL.set_index("model")
     rows = pd.DataFrame(
         {
             "model": summary.model,
@@ -39,8 +38,6 @@ def results_block(table: pd.DataFrame) -> str:
             "ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
             "without leak": summary.get(f"{measure}_accuracy_without_leak"),
             "flip averaged": summary.get(f"{measure}_accuracy_flip_averaged"),
-            "original, validation": summary.model.map(original.validation_accuracy),
-            "original, PublicTest": summary.model.map(original.PublicTest_accuracy),
             "recipe": [_recipe(row) for row in summary.itertuples()],
             "seeds": summary.seeds,
             "minutes": summary.seconds / 60,
@@ -50,7 +47,7 @@ def results_block(table: pd.DataFrame) -> str:
     about = (
         f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without "
         "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval over the "
-        f"faces. The original's MobileNet trained {RECIPES['original'].epochs} epochs. "
+        "faces. "
     )
     if teachers := sorted(set(table.teachers) - {""}):
         about += f"Taught: by {', '.join(teachers)}."

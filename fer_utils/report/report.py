@@ -43,8 +43,8 @@ def make_report(
 
     Everything is checked before anything runs. Finished runs and notebooks are taken as they are. `budgets` are those
     of the nets of equal size, if not the notebook's own, which are trained with seeds and epochs of their own, and
-    `ferplus` is the path of FER+'s votes. With `figures_dir` the figures and the results go there as well, a row a run
-    and a row a model.
+    `ferplus` is the path of FER+'s votes. With `figures_dir` the figures go there as well, and the results:
+    `report-runs.csv`, a row a run, and `report-results.csv`, a row a model.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -77,6 +77,6 @@ def make_report(
     written = export.write_report(merge(executed, table, language), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)
-        write_whole(figures_dir / "runs.csv", table.drop(columns="run").to_csv(index=False))
-        write_whole(figures_dir / "results.csv", summarize(table).to_csv(index=False))
+        write_whole(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
+        write_whole(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
     return written

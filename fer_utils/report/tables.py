@@ -50,9 +50,11 @@ def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """The layers of the models side by side, with the shape that each puts out for one face."""
-    say, columns = sentences(language), []
+    say, columns, off = sentences(language), [], not RECIPES[table.recipe.iloc[0]].dropout
     for model in table.model.unique():
         rows = zoo.layers(model)
+        if off:
+            rows["layer"] = [say["off"].format(layer=n) if n.startswith("Dropout") else n for n in rows.layer]
         rows["parameters"] = [f"{n:,}" if n else "" for n in rows.parameters]
         columns.append(rows.rename(columns={"layer": model, "output": say["output"], "parameters": say["parameters"]}))
     return Table(name, say["layers_caption"], pd.concat(columns, axis=1).fillna(""))
@@ -72,7 +74,7 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
                 pair.second.model,
                 pair.first.validation_accuracy,
                 pair.second.validation_accuracy,
-                f"{found.points:+.1f} ({low:+.1f} – {high:+.1f})",
+                f"{found.points:+.1f} ({low:+z.1f} – {high:+z.1f})",
                 f"{found.p:.3f}",
                 say["yes" if found.decided else "no"],
             )

@@ -4,10 +4,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import EngFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from fer_utils.data.faces import CLASSES
-from fer_utils.models import matched
+from fer_utils.models import matched, zoo
 from fer_utils.report import failures
 from fer_utils.report.analysis import STEPS, budgets, final_measure, steps, summarize
 from fer_utils.report.costs import COSTS, costs, front
@@ -89,7 +89,7 @@ def _steps(table: pd.DataFrame, budget: int) -> pd.DataFrame:
 def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str], floor: float) -> None:
     """Horizontal bars from top to bottom: the first net, the steps, the last net."""
     first, last = rows.iloc[0], rows.iloc[-1]
-    labels = [first["from"], *(say[step] for step in rows.step), last["to"]]
+    labels = [say[zoo.family(first["from"])], *(say[step] for step in rows.step), say[zoo.family(last["to"])]]
     axes.barh([0, len(rows) + 1], [first.before - floor, last.after - floor], left=floor, color="0.75", height=0.6)
     for place, row in enumerate(rows.itertuples(), 1):
         gain = row.after - row.before
@@ -112,6 +112,7 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str], floor: float
 def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy against each cost, a panel a cost, with the Pareto front."""
     say, measure, data = sentences(language), final_measure(table), costs(table)
+    others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
     accuracy = data[f"{measure}_accuracy"]
     with style(language):
         drawing = Drawing(figsize=(6.3, 5), layout="constrained")
@@ -124,11 +125,14 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
                     rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
                     markersize=5, label=say[str(family)],
                 )  # fmt: skip
-            if cost in PEERS and not is_demo(table):
-                others = PEERS[PEERS.measure == measure].dropna(subset=cost)
-                axes.plot(others[cost], others.accuracy, "x", color="0.35", markersize=5, label=say["others"], zorder=2)
+            if cost in others:
+                known = others.dropna(subset=cost)
+                axes.plot(known[cost], known.accuracy, "x", color="0.35", markersize=5, label=say["others"], zorder=2)
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter(
+                FuncFormatter(lambda x, _: f"{x:g}" if x < 1000 else EngFormatter(sep="")(x))
+            )
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(say[cost])
             data[f"{cost}_front"] = data.index.isin(on_front.index)
@@ -136,7 +140,9 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
             axes.axis("off")
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
         drawing.supylabel(say["accuracy_on"].format(measure=say[measure]), fontsize=9)
-    return Figure(name, say["costs_caption"].format(measure=say[measure]), drawing, data, note(table, language))
+    named = "" if others.empty else say["costs_others"].format(names=say["comma"].join(others.name))
+    text = say["costs_caption"].format(measure=say[measure], others=named)
+    return Figure(name, text, drawing, data, note(table, language))
 
 
 def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:

@@ -33,13 +33,17 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
     first = compared({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65})
     assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
-    assert "greatest at about 45,959 parameters (+12.0 points) and least at about 111,751 (+6.0 points)" in first
+    assert "of 2 pairs of equal size the MobileNet wins 2 and the plain CNN 0; 0 are undecided." in first
+    assert "the MobileNets of these pairs lead by +18.7, +6.7 points" in first  # of the original, which is not ours
     assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
+    assert "The next smaller one, cnn-103k (103,079), is 6.0 points behind; between" in first
     assert "the block and the head explain a lead" in first
     second = compared({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63})
     assert "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better" in second
     assert "is cnn-48k, with 47,511, 0.4 times as many: cnn-48k is 6.0 points better" in second
     assert "it shows none that the data decide" in second
+    assert "the MobileNet wins 1 and the plain CNN 1; 0 are undecided." in second
+    assert "next smaller" not in second
 
 
 def test_nobody_catches_up() -> None:
@@ -95,20 +99,31 @@ def equals_of(*accuracies: float) -> pd.DataFrame:
     return table_of(dict(zip(matched.chain(46_000), accuracies, strict=True)))
 
 
-def test_the_steps_are_told_and_the_one_that_gains_most() -> None:
+def test_what_a_lead_is_made_of() -> None:
     nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.50}
     first = compared(nets, equals_of(0.50, 0.53, 0.60, 0.56, 0.58))
-    assert "both of about 46,000 parameters, lie +8.0 points on PublicTest" in first
+    assert "that differ in one thing, depth gains at 46k parameters; the head without a hidden layer gains at" in first
+    assert "undecided at every size: the separable block with the width that it affords." in first
+    assert "of the same size: +8.0." in first
     assert "no hidden layer between the average and the logits: +7.0;" in first
-    assert "the data decide, 'no hidden layer between the average and the logits' gains most." in first
-    assert "46,000 parameters, the data do not decide (cnn8-46k is ahead by 2.0 points" in first
+    assert "and wider for it: -2.0 (undecided). That is the block alone" in first
+    assert "parameters, -4.0, and the saved parameters spent on width, +2.0 (undecided)." in first
     assert "these runs alone cannot say" not in first
     second = compared(nets, equals_of(0.50, 0.53, 0.53, 0.49, 0.60))
-    assert "the data decide, 'the saved parameters spent on width' gains most." in second
-    assert "46,000 parameters, separable8-46k is 7.0 points better" in second
-    third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.50))
-    assert "No step gains enough for these data to decide." in third
+    assert "the separable block with the width that it affords gains at 46k parameters" in second
+    assert "undecided at every size: the head without a hidden layer." in second
+    third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.46))
+    assert "the separable block with the width that it affords loses at 46k parameters; undecided" in third
+    fourth = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.50))
+    assert "in one thing, undecided at every size: depth, the head without a hidden layer, the separable" in fourth
     assert "these runs alone cannot say" in compared(nets)
+
+
+def test_the_original_stands_beside_ours() -> None:
+    text = answers.sweep(table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "cnn-150k": 0.6, "cnn-852k": 0.6}), "en").text
+    assert "has 0.449, 0.576, 0.613, 0.656 for these nets" in text
+    assert "ours lie -5.6 to +15.1 points from that" in text
+    assert "original" not in answers.sweep(table_of({"compact-46k": 0.6, "compact-58k": 0.6}), "en").text
 
 
 def test_failures_are_counted_on_the_same_faces() -> None:

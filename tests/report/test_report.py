@@ -41,6 +41,8 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
         assert model in text
     assert "45,959" in text
     assert "1,872,327" in text
+    assert "FER2013’s PublicTest" in text  # and no prime after a digit
+    assert "Recipe quick: AdamW, learning rate 0.003 at the peak of one cycle" in " ".join(text.split())
     assert "emo faces" not in text  # these are not the demo's
     for litter in ("Traceback", "Warning", "table = ", "it/s", "%|"):
         assert litter not in text
@@ -59,16 +61,19 @@ def test_every_figure_lies_beside_its_data(report: Path) -> None:
     names = {"learning-curves", "mobilenet-sweep", "cnn-sweep", "both-families"}
     names |= {"ablation", "costs", "confusion"}
     found = {path.name for path in (report / "figures").iterdir()}
-    assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {"results.csv", "runs.csv"}
+    assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {
+        "report-results.csv",
+        "report-runs.csv",
+    }
     ET.parse(report / "figures" / "both-families.svg")
     drawn = pd.read_csv(report / "figures" / "both-families.csv")
-    table = pd.read_csv(report / "figures" / "results.csv").set_index("model")
+    table = pd.read_csv(report / "figures" / "report-results.csv").set_index("model")
     assert len(drawn) == 7
     for row in drawn.itertuples():
         assert row.validation_accuracy == table.validation_accuracy[row.model]
     assert drawn.validation_accuracy_original.notna().all()
     assert {"device", "epochs", "seconds", "recipe", "seeds"} <= set(table)
-    assert {"seed", "fingerprint", "code", "precision"} <= set(pd.read_csv(report / "figures" / "runs.csv"))
+    assert {"seed", "fingerprint", "code", "precision"} <= set(pd.read_csv(report / "figures" / "report-runs.csv"))
 
 
 def test_nothing_is_done_twice_and_the_bytes_are_the_same(report: Path, csv_file: Path) -> None:

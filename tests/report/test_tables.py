@@ -1,0 +1,41 @@
+import pandas as pd
+import pytest
+
+from fer_utils.report.figures import learning_curves
+from fer_utils.report.merge import merge
+from fer_utils.report.tables import layer_table
+from tests.report.test_analysis import table_of
+
+
+def trained_by(recipe: str) -> pd.DataFrame:
+    return table_of({"mobilenet-46k": 0.6, "vgg-1.9m": 0.7}).assign(recipe=recipe)
+
+
+def test_layers_that_the_recipe_turns_off_are_called_off() -> None:
+    assert set(layer_table(trained_by("full"), "layers", "en").data["mobilenet-46k"]) >= {"Dropout 0.25, off"}
+    assert set(layer_table(trained_by("quick"), "layers", "en").data["mobilenet-46k"]) >= {"Dropout 0.25"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ("original", ["Adam, learning rate 0.0005,", "turned by up to 15 degrees", "the best epoch on validation."]),
+        ("full", ["weight decay 0.05", "dropout off", "faces of 32, 40, 48 pixels in turn, the others always 48"]),
+        ("large", ["another face blended in by up to 50 %", "weights averaged"]),
+    ],
+)
+def test_the_report_says_how_its_nets_were_trained(recipe: str, told: list[str]) -> None:
+    text = merge([], trained_by(recipe).assign(finished="2026-01-01"), "en").cells[-1].source
+    assert f"Recipe {recipe}: " in text
+    for words in told:
+        assert words in text
+    assert ("dropout off" in text) == (recipe == "full")
+
+
+def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "history.csv").write_text("epoch,validation_accuracy\n1,0.5\n2,0.6\n")
+    captions = [
+        learning_curves(trained_by(recipe).assign(run=str(tmp_path)), "curves", "en").caption
+        for recipe in ("quick", "full")
+    ]
+    assert ["averaged" in caption for caption in captions] == [False, True]
