@@ -1,0 +1,28 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils.data.faces import CLASSES
+from fer_utils.models.export import export
+from fer_utils.models.weights import open_model
+from tests.conftest import ROOT
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((60, 50), np.uint8)).save("face.png")
+    name, net = open_model("compact-46k")
+    export(net, name, "int8", Path("compact-46k.onnx"))
+    snippets = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    printed = []
+    for snippet in snippets:
+        exec(snippet, {})
+        printed.append(capsys.readouterr().out)
+    assert len(printed) == 2
+    assert all(expression in printed[0] for expression in CLASSES)  # a table with a column a class
+    assert printed[1].strip() in CLASSES
