@@ -58,6 +58,7 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
         run = table[table.model == model].sort_values("seed").run.iloc[0]
         found.append(compressed(*weights.load_weights(Path(run) / "weights.safetensors"), faces, measure))
     shown = pd.concat(found)[["model", "format", "bytes", "accuracy", "milliseconds"]]
+    shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)
     shown = shown.rename(columns=say | {"accuracy": say["accuracy_on"].format(measure=say[measure])})
     return Table(name, say["compression_caption"], shown, note(table, language))
 

@@ -56,7 +56,7 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
     ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])
     floor, ceiling = ends.min() - 1, ends.max() + 2.5  # with room for the numbers
     with style(language):
-        drawing = Drawing(figsize=(6.3, 0.6 + 1.35 * len(shown)), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 0.6 + 1.1 * len(shown)), layout="constrained")
         for axes, (budget, rows) in zip(
             drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
         ):
@@ -115,7 +115,7 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
     accuracy = data[f"{measure}_accuracy"]
     with style(language):
-        drawing = Drawing(figsize=(6.3, 5), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
         panels = list(drawing.subplots(2, 3, sharey=True).flat)
         for axes, cost in zip(panels, COSTS, strict=False):
             on_front = data.iloc[front(data[cost], accuracy)]
