@@ -34,7 +34,8 @@ ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k
 STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 TEACHERS = teacher-1.6m,vgg-1.9m,cnn-852k
-TAUGHT = compact-46k:60 compact-46k:110 compact-58k:80 compact-58k:110 compact-103k:60 compact-158k:50 compact-900k:30
+TAUGHT = compact-46k:110 compact-58k:110 compact-103k:100 compact-158k:100 compact-900k:60 \
+	mobilenet-46k:60 mobilenet-158k:16 cnn-48k:60 cnn-103k:60 cnn-150k:60
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 16 $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
@@ -43,11 +44,11 @@ published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
 	mkdir -p runs && git show HEAD:figures/runs.csv > runs/published-before.csv
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
-	for run in $(TAUGHT); do \
-		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
+	$(BIN)/fer study --data $(DATA) --recipe large --epochs 70 --models teacher-1.6m --seeds 0,1 --out runs/published/teacher.csv
+	large=$$(ls -d runs/teacher-1.6m_large-70_seed-* | paste -sd,); for run in $(TAUGHT); do \
+		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS),$$large --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
 	done
 	$(STUDY) --models compact-46k --epochs 60 --out runs/published/compact-untaught.csv
-	$(BIN)/fer study --data $(DATA) --recipe large --epochs 70 --models teacher-1.6m --seeds 0,1 --out runs/published/teacher.csv
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf

@@ -49,14 +49,13 @@ def locate(net: str) -> Path:
         return path / "weights.safetensors"
     if path.is_file():
         return path
+    if (ships := SHIPPED / f"{net}.safetensors").exists():
+        return ships
+    if net in MODELS:
+        raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
     if path.suffix or path.name != net:
         raise InputError(f"no file or folder {net}: give a file of weights, the folder of a run, or a model that ships")
-    ships = SHIPPED / f"{net}.safetensors"
-    if not ships.exists():
-        if net in MODELS:
-            raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
-        raise unknown("trained net", net, sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
-    return ships
+    raise unknown("trained net", net, sorted(file.name.removesuffix(".safetensors") for file in SHIPPED.iterdir()))
 
 
 def load_weights(path: Path) -> tuple[str, nn.Sequential]:

@@ -56,6 +56,12 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
 
 
+def best_ways(table: pd.DataFrame) -> pd.DataFrame:
+    """Of the summary of a results table, for each model, taught and not, the way of training best on validation."""
+    summary = summarize(table)
+    return summary.loc[summary.groupby(["model", summary.teachers != ""]).validation_accuracy.idxmax().sort_values()]
+
+
 def measures(table: pd.DataFrame) -> list[str]:
     """What the table has accuracies of: `validation`, and the test usages that the data have."""
     return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
-from fer_utils.report.analysis import ORIGINAL, final_measure, summarize
+from fer_utils.report.analysis import ORIGINAL, best_ways, final_measure, summarize
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
 from fer_utils.report.language import sentences
@@ -88,9 +88,8 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series, labe
 
 def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy on a test against trainable parameters: all that is published, and what others reach."""
-    say, summary, measure = sentences(language), summarize(table), final_measure(table)
-    accuracy, taught = f"{measure}_accuracy", summary.teachers != ""
-    summary = summary.loc[summary.groupby(["model", taught]).validation_accuracy.idxmax().sort_values()]
+    say, summary, measure = sentences(language), best_ways(table), final_measure(table)
+    accuracy = f"{measure}_accuracy"
     with style(language):
         drawing = Drawing(figsize=(7.6, 4.8), layout="constrained")
         axes = drawing.subplots()

@@ -16,7 +16,7 @@ import pandas as pd
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import whole, write_whole
 from fer_utils.models import zoo
-from fer_utils.report.analysis import WAY, final_measure, summarize
+from fer_utils.report.analysis import WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
@@ -26,8 +26,8 @@ KEY = [*WAY, "seed", "fingerprint"]
 
 
 def results_block(table: pd.DataFrame) -> str:
-    """A Markdown table with a row for each model trained one way, and what it was measured on."""
-    summary, measure = summarize(table), final_measure(table)
+    """A Markdown table with a row for each model, taught and not, and what it was measured on."""
+    summary, measure = best_ways(table), final_measure(table)
     rows = pd.DataFrame(
         {
             "model": summary.model,
@@ -45,12 +45,13 @@ def results_block(table: pd.DataFrame) -> str:
     )
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
+        "Of a model, taught or not, the way of training that is best on validation; results.csv has them all. "
         f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without "
         "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval over the "
         "faces. "
     )
-    if teachers := sorted(set(table.teachers) - {""}):
-        about += f"Taught: by {', '.join(teachers)}."
+    if teachers := sorted(set(summary.teachers) - {""}):
+        about += f"Taught: by {', or by '.join(teachers)}."
     return f"{body}\n\n{about.strip()}\n"
 
 
@@ -90,6 +91,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     """Write tables, curve and README from a results table with one row a run."""
     readme, figures, shipped = project / "README.md", project / "figures", project / "fer_utils" / "weights"
     fill(readme, "results")  # that there is a place for it
+    table = table.sort_values("teachers", kind="stable", ignore_index=True)  # decides between equals, as in `best_ways`
     best = table.groupby("model").validation_accuracy.idxmax()
     for model, run, ships in table.loc[best, ["model", "run", "shipped"]].itertuples(index=False):
         if not pd.isna(run):

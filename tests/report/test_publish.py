@@ -68,6 +68,20 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    one, other = (table_of({"compact-46k": 0.6}).assign(teachers=name, run=str(tmp_path / name)) for name in "ba")
+    for table in (one, other):
+        Path(table.run.iloc[0]).mkdir()
+        (Path(table.run.iloc[0]) / "weights.safetensors").write_text(table.teachers.iloc[0])
+    publish(pd.concat([one, other], ignore_index=True), tmp_path)
+    shipped = (tmp_path / "fer_utils/weights/compact-46k.safetensors").read_text()
+    written = (tmp_path / "README.md").read_text()
+    assert f"Taught: by {shipped}." in written
+    assert written.count("| compact-46k |") == 1  # the other way is in results.csv
+    assert len(pd.read_csv(tmp_path / "figures" / "results.csv")) == 2
+
+
 def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> None:
     table = table_of({"compact-46k": 0.6, "cnn-48k": 0.5})
     table["fingerprint"] = ["a", "b"]
