@@ -70,7 +70,8 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
 
 def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README)
-    one, other = (table_of({"compact-46k": 0.6}).assign(teachers=name, run=str(tmp_path / name)) for name in "ba")
+    plain = table_of({"compact-46k": 0.6}).assign(shipped=False)
+    one, other = (plain.assign(teachers=name, run=str(tmp_path / name)) for name in "ba")
     for table in (one, other):
         Path(table.run.iloc[0]).mkdir()
         (Path(table.run.iloc[0]) / "weights.safetensors").write_text(table.teachers.iloc[0])
