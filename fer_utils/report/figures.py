@@ -100,9 +100,11 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
                 deviation.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy()
                 for end in ("low", "high")
             ]
+            # A line says that accuracy changes with size, and not where one net trained far longer than another.
+            joined = rows.epochs.max() <= 2 * rows.epochs.min()
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
-                elinewidth=1, linewidth=1, linestyle="-" if taught else ":",
+                elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",
                 markerfacecolor=None if taught else "white",
                 label=say["curve_taught" if taught else "curve_plain"].format(
                     family=say[family], epochs=epochs(rows, say)
