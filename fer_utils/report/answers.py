@@ -25,7 +25,7 @@ from fer_utils.report.analysis import (
     summarize,
 )
 from fer_utils.report.costs import front
-from fer_utils.report.display import Text, note
+from fer_utils.report.display import Text, is_demo, note
 from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
@@ -83,7 +83,7 @@ def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:
         yield "\n".join("- " + say["step"].format(**_slots(pair, say), note=_doubt(pair, say)) for pair in pairs)
     summary = summarize(table)
     original = summary.model.map(ORIGINAL.set_index("model").validation_accuracy)
-    if original.notna().all():
+    if original.notna().all() and not is_demo(table):  # drawn faces say nothing of the original's
         aside = 100 * (summary.validation_accuracy - original)
         values = say["comma"].join(map("{:.3f}".format, original))
         yield say["original_growth"].format(values=values, low=aside.min(), high=aside.max())
@@ -112,7 +112,8 @@ def _comparison(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator
         ]
         measure = say[pairs[0].measure]
         yield say["pairs"].format(percent=percent, measure=measure, verdicts=say["semicolon"].join(verdicts))
-        yield from _original_pairs(pairs, say)
+        if not is_demo(table):
+            yield from _original_pairs(pairs, say)
     else:
         yield say["no_pairs"].format(percent=percent)
     yield _caught_up(table, say)
