@@ -198,8 +198,8 @@ def predict(
 ) -> None:
     """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
     from fer_utils.data.faces import CLASSES
-    from fer_utils.data.formats import find_pictures, is_picture, read_pictures
     from fer_utils.data.load import load
+    from fer_utils.data.pictures import find_pictures, is_picture, read_pictures
     from fer_utils.errors import InputError
     from fer_utils.files import write_whole
     from fer_utils.training.devices import pick_device

@@ -7,7 +7,7 @@ import itertools
 import lzma
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from PIL import Image, ImageOps
 
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
+from fer_utils.data.pictures import gray, is_picture
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
@@ -34,8 +34,6 @@ FOLDER_USAGES = {
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
@@ -161,57 +159,13 @@ def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
 # ---- images in parquet and in folders ----
 
 
-def _gray(source: Path | IO[bytes], where: str) -> Image.Image:
-    """A gray image from a file or bytes."""
-    try:
-        with Image.open(source) as image:
-            if image.mode.startswith(("I", "F")):
-                raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
-            return image.convert("L")
-    except OSError as error:
-        raise InputError(f"{where}: not an image that can be read ({error})") from None
-
-
 def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
     """One gray image `(48, 48)` from a file or bytes."""
-    pixels = np.asarray(_gray(source, where))
+    pixels = np.asarray(gray(source, where))
     if pixels.shape != (SIDE_PX, SIDE_PX):
         found = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise InputError(f"{where}: {found} pixels, expected {SIDE_PX}x{SIDE_PX}")
     return pixels
-
-
-def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Gray faces, uint8 `(N, 48, 48)`, from image files that each show one face.
-
-    A picture is turned as its camera says, its middle square is cut out, and that is scaled. Raises `InputError` for
-    a file that is not there, is no image, or has fewer than 16 pixels a side.
-    """
-    return np.stack([_picture(path) for path in paths])
-
-
-def _picture(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise InputError(f"no file {path}: give images ({', '.join(sorted(IMAGE_SUFFIXES))}), or a folder of them")
-    picture = ImageOps.exif_transpose(_gray(path, str(path)))
-    if min(picture.size) < SMALLEST_PX:
-        raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
-    return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is an image, by its name."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files among `paths`, and the images in the folders among them, whatever these are called."""
-    found = [
-        file for path in paths for file in (filter(is_picture, sorted(path.rglob("*"))) if path.is_dir() else [path])
-    ]
-    if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in there")
-    return found
 
 
 def read_parquet(path: Path) -> FaceSet:

@@ -1,0 +1,58 @@
+"""Pictures of a face each, of any size: what people hold who want to know what a net sees."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fer_utils.data.faces import SIDE_PX
+from fer_utils.errors import InputError
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
+
+
+def gray(source: Path | IO[bytes], where: str) -> Image.Image:
+    """A gray image from a file or bytes."""
+    try:
+        with Image.open(source) as image:
+            if image.mode.startswith(("I", "F")):
+                raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
+            return image.convert("L")
+    except OSError as error:
+        raise InputError(f"{where}: not an image that can be read ({error})") from None
+
+
+def read_pictures(paths: Sequence[Path]) -> np.ndarray:
+    """Gray faces, uint8 `(N, 48, 48)`, from image files that each show one face.
+
+    A picture is turned as its camera says, its middle square is cut out, and that is scaled. Raises `InputError` for
+    a file that is not there, is no image, or has fewer than 16 pixels a side.
+    """
+    return np.stack([_picture(path) for path in paths])
+
+
+def _picture(path: Path) -> np.ndarray:
+    if not path.exists():
+        raise InputError(f"no file {path}: give images ({', '.join(sorted(IMAGE_SUFFIXES))}), or a folder of them")
+    picture = ImageOps.exif_transpose(gray(path, str(path)))
+    if min(picture.size) < SMALLEST_PX:
+        raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
+    return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is an image, by its name."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def find_pictures(paths: Iterable[Path]) -> list[Path]:
+    """The files among `paths`, and the images in the folders among them, whatever these are called."""
+    found = [
+        file for path in paths for file in (filter(is_picture, sorted(path.rglob("*"))) if path.is_dir() else [path])
+    ]
+    if not found:
+        raise InputError(f"{', '.join(map(str, paths))}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in there")
+    return found
