@@ -1,0 +1,208 @@
+"""The answer to question 4: MobileNets and plain CNNs of equal size, what makes the difference, and where nets fail."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.data.faces import CLASSES, UNLABELLED
+from fer_utils.models import matched
+from fer_utils.report import failures
+from fer_utils.report.analysis import (
+    ORIGINAL,
+    PARTS,
+    SAME_SIZE,
+    Comparison,
+    anatomy,
+    budgets,
+    catch_up,
+    compare,
+    final_measure,
+    matched_pairs,
+    parts,
+    steps,
+    summarize,
+)
+from fer_utils.report.answers import Say, answer, doubt, verdict
+from fer_utils.report.costs import front
+from fer_utils.report.display import Text, is_demo
+from fer_utils.report.figures import seed_shown
+from fer_utils.report.language import sentences
+from fer_utils.report.statistics import LEVEL
+
+
+def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
+    """Question 4: MobileNets and plain CNNs of equal size, how far one must grow to reach the other, and why.
+
+    `equals` is the table of the nets of equal size that differ in one thing at a time; it may have no rows.
+    """
+    return answer(table, language, _families(table, equals, sentences(language)))
+
+
+def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    if not {"mobilenet", "cnn"} <= set(table.family):
+        yield say["no_families"].format(names=say["comma"].join(summarize(table).model))
+        return
+    pairs = matched_pairs(table)
+    percent = 100 * (SAME_SIZE - 1)
+    if short := say["space"].join(_in_short(pairs, equals, say)):
+        yield say["in_short"].format(short=short)
+    if pairs:
+        verdicts = [
+            say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=verdict(pair, say))
+            for pair in pairs
+        ]
+        measure = say[pairs[0].measure]
+        yield say["pairs"].format(percent=percent, measure=measure, verdicts=say["semicolon"].join(verdicts))
+        if not is_demo(table):
+            yield from _original_pairs(pairs, say)
+    else:
+        yield say["no_pairs"].format(percent=percent)
+    yield _caught_up(table, say)
+    if pairs:
+        yield say["space"].join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
+    if budgets(equals):
+        yield from _one_at_a_time(equals, say)
+    yield say["how_decided"].format(level=LEVEL)
+
+
+def _in_short(pairs: list[Comparison], equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    """How many of the pairs are decided, and which of the parts gain or lose where they are."""
+    if pairs:
+        better = sum(pair.difference.decided and pair.difference.points > 0 for pair in pairs)
+        worse = sum(pair.difference.decided and pair.difference.points < 0 for pair in pairs)
+        undecided = len(pairs) - better - worse
+        yield say["short_pairs"].format(pairs=len(pairs), better=better, worse=worse, undecided=undecided)
+    if not budgets(equals):
+        return
+    told, nothing = [], []
+    found = {budget: parts(equals, budget) for budget in budgets(equals)}
+    for part in PARTS:
+        decided = {budget: pairs[part].difference for budget, pairs in found.items() if pairs[part].difference.decided}
+        for key, sign in (("short_gain", 1), ("short_loss", -1)):
+            if at := [_thousands(budget) for budget, difference in decided.items() if sign * difference.points > 0]:
+                told.append(say[key].format(part=say[part], budgets=say["comma"].join(at)))
+        if not decided:
+            nothing.append(say[part])
+    if nothing:
+        told.append(say["short_nothing"].format(parts=say["comma"].join(nothing)))
+    yield say["short_parts"].format(told=say["semicolon"].join(told))
+
+
+def _original_pairs(pairs: list[Comparison], say: Say) -> Iterator[str]:
+    """By how much the original's MobileNets lead its plain CNNs, where it has numbers of all of these."""
+    values = ORIGINAL.set_index("model").validation_accuracy
+    leads = [100 * (values.get(pair.first.model) - values.get(pair.second.model)) for pair in pairs]
+    if pd.notna(leads).all():
+        yield say["original_pairs"].format(points=say["comma"].join(map("{:+.1f}".format, leads)))
+
+
+def costs_and_failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
+    """Question 4, the rest: what the nets cost, where they fail, and whether FER+'s voters agree with the label.
+
+    `data` and `ferplus` are the paths of FER2013 and of FER+'s votes; without the second, nothing is said of voters.
+    """
+    return answer(table, language, _costs_and_failures(table, sentences(language), data, ferplus))
+
+
+def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) -> Iterator[str]:
+    measure, summary, comma = final_measure(table), summarize(table), say["comma"]
+    fronts = {
+        cost: comma.join(summary.model.iloc[front(summary[cost], summary[f"{measure}_accuracy"])])
+        for cost in ("parameters", "multiply_adds")
+    }
+    yield say["front"].format(measure=say[measure], **fronts)
+    said = {model: failures.predictions_of(table, model) for model in failures.examples(table)}
+    worst = {model: CLASSES[failures.recalls(answers).recall.idxmin()] for model, answers in said.items()}
+    yield say["failures"].format(
+        worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in worst.items()),
+        measure=say[measure], seed=seed_shown(table, say),
+    )  # fmt: skip
+    if len(said) > 1:
+        yield say["shared_errors"].format(**_shared_errors(said))
+    if ferplus:
+        votes = failures.voted(table, data, ferplus)
+        yield say["ferplus"].format(faces=int((votes != UNLABELLED).sum()))
+        yield "\n".join("- " + _voters(model, answers, votes, say) for model, answers in said.items())
+
+
+def _voters(model: str, answers: pd.DataFrame, votes: np.ndarray, say: Say) -> str:
+    wrong, right = failures.contested(answers, votes)
+    accuracy = failures.ferplus_accuracy(answers, votes)
+    return say["voters"].format(model=model, share=100 * wrong, right_share=100 * right, accuracy=accuracy)
+
+
+def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
+    """How many of the first net's errors the last one makes as well."""
+    (model, first), *_, (other, last) = said.items()
+    wrong, also = (answers.predicted != answers.label for answers in (first, last))
+    others = int((wrong & also).sum())
+    share = 100 * others / max(int(wrong.sum()), 1)
+    return {"model": model, "other": other, "errors": int(wrong.sum()), "others": others, "share": share}
+
+
+def _caught_up(table: pd.DataFrame, say: Say) -> str:
+    best, cnn, smaller = catch_up(table)
+    slots = {"best": best.model, "best_parameters": best.parameters, "measure": say["validation"]}
+    if cnn is None:
+        return say["no_catch_up"].format(**slots, largest=table[table.family == "cnn"].parameters.max())
+    told = say["catch_up"].format(
+        **slots,
+        cnn=cnn.model,
+        cnn_parameters=cnn.parameters,
+        ratio=cnn.parameters / best.parameters,
+        verdict=verdict(compare(table, cnn.model, best.model, "validation"), say),
+    )
+    if smaller is None:
+        return told
+    pair = compare(table, best.model, smaller.model, "validation")
+    behind = say["next_smaller"].format(
+        cnn=smaller.model, cnn_parameters=smaller.parameters, points=pair.difference.points, note=doubt(pair, say)
+    )
+    return told + say["space"] + behind
+
+
+def _one_at_a_time(table: pd.DataFrame, say: Say) -> Iterator[str]:
+    """What lies between a plain CNN and the MobileNet of equal size, part by part, at every budget."""
+    at = budgets(table)
+    found, single = [parts(table, budget) for budget in at], [steps(table, budget) for budget in at]
+    ends = [(matched.chain(budget)[0], matched.chain(budget)[-1]) for budget in at]
+    measure = final_measure(table)
+    whole = [compare(table, net, cnn, measure) for cnn, net in ends]
+    yield say["one_at_a_time"].format(
+        budgets=say["comma"].join(map(_thousands, at)), measure=say[measure], total=_listed(whole, say)
+    )
+    slots = {part: _listed([pairs[part] for pairs in found], say) for part in PARTS}
+    *_, block, width = (_listed(list(pairs), say) for pairs in zip(*single, strict=True))
+    told = [say[f"told_{part}"].format(points=points, block=block, width=width) for part, points in slots.items()]
+    yield "\n".join(f"- {line}" for line in told)
+
+
+def _thousands(budget: int) -> str:
+    return f"{budget // 1000}k"
+
+
+def _listed(pairs: list[Comparison], say: Say) -> str:
+    """The differences of some pairs, in points."""
+    told = [say["points"].format(points=pair.difference.points, note=doubt(pair, say)) for pair in pairs]
+    return say["comma"].join(told)
+
+
+def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:
+    """What the structures of two models of equal size have to do with the difference between them.
+
+    `told_apart` says that nets which differ in one thing at a time follow.
+    """
+    net, cnn = anatomy(pair.first.model), anatomy(pair.second.model)
+    plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
+    names = {"net": pair.first.model, "cnn": pair.second.model}
+    ahead = pair.difference.decided and pair.difference.points > 0
+    opening = "structure" if told_apart else "ahead" if ahead else "behind"
+    yield say[opening].format(epochs=pair.first.epochs, recipe=pair.first.recipe)
+    yield say["why_block"].format(
+        **names, width=net.widest, plain=plain, separable=separable, ratio=plain / separable,
+        net_layers=net.convolutions, cnn_layers=cnn.convolutions,
+    )  # fmt: skip
+    yield say["why_head"].format(**names, net_share=100 * net.head_share, cnn_share=100 * cnn.head_share)
+    if not told_apart:
+        yield say["why_cost"].format(net_cost=net.multiply_adds / 1e6, cnn_cost=cnn.multiply_adds / 1e6)
