@@ -118,6 +118,8 @@ def layers(name: str) -> pd.DataFrame:
 def describe(layer: nn.Module) -> str:
     """A layer in a few words, with its widths."""
     name, weights = type(layer).__name__, [m.weight for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    if not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in layer.modules()):
+        name = name.removesuffix("BN")
     if weights:
         inputs = weights[0].shape[0] if name == "ConvDW" else weights[0].shape[1]
         return f"{name} {inputs}→{weights[-1].shape[0]}"

@@ -10,6 +10,7 @@ from torch import nn
 
 from fer_utils.data.faces import USAGES
 from fer_utils.models import matched, zoo
+from fer_utils.report.display import is_demo
 from fer_utils.report.statistics import Difference, difference, interval
 
 # What the original report gives: validation of questions 2 and 3, PublicTest of question 1.
@@ -67,6 +68,16 @@ def measures(table: pd.DataFrame) -> list[str]:
     return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]
 
 
+def original(table: pd.DataFrame) -> pd.DataFrame:
+    """What stands beside a results table of the original's numbers, by model: none of them beside drawn faces."""
+    return (ORIGINAL[:0] if is_demo(table) else ORIGINAL).set_index("model")
+
+
+def stated_measures(table: pd.DataFrame) -> list[str]:
+    """What a comparison is stated on: the final measure, and validation, on which nets are chosen."""
+    return list(dict.fromkeys([final_measure(table), "validation"]))
+
+
 def final_measure(table: pd.DataFrame) -> str:
     """What a result is stated on: PublicTest where the data have it, else another test, else validation."""
     return [*measures(table)[1:], "validation"][0]
@@ -94,7 +105,7 @@ def compare(table: pd.DataFrame, first: str, second: str, measure: str) -> Compa
     return Comparison(rows.loc[first], rows.loc[second], measure, table)
 
 
-def matched_pairs(table: pd.DataFrame) -> list[Comparison]:
+def matched_pairs(table: pd.DataFrame, measure: str) -> list[Comparison]:
     """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
     summary = summarize(table)
     cnns = summary[summary.family == "cnn"]
@@ -102,7 +113,7 @@ def matched_pairs(table: pd.DataFrame) -> list[Comparison]:
     for _, net in summary[summary.family == "mobilenet"].iterrows():
         ratio = np.exp(np.abs(np.log(cnns.parameters / net.parameters)))
         if len(ratio) and ratio.min() <= SAME_SIZE:
-            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], "validation", table))
+            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], measure, table))
     return pairs
 
 

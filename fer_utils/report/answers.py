@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from fer_utils.report.analysis import ORIGINAL, Comparison, compare, final_measure, summarize
-from fer_utils.report.display import Text, is_demo, note
+from fer_utils.report.analysis import Comparison, compare, final_measure, original, summarize
+from fer_utils.report.display import Text, minus, note
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
 from fer_utils.training.recipe import RECIPES
@@ -19,7 +19,7 @@ Say = dict[str, str]
 
 def answer(table: pd.DataFrame, language: str, parts: Iterator[str]) -> Text:
     """The paragraphs of an answer as one text, with the note that its results need."""
-    return Text("\n\n".join(parts), note(table, language))
+    return Text(minus("\n\n".join(parts)), note(table, language))
 
 
 def architecture(table: pd.DataFrame, language: str) -> Text:
@@ -36,8 +36,7 @@ def _architecture(table: pd.DataFrame, say: Say) -> Iterator[str]:
     slots = _slots(pair, say)
     yield say["size"].format(**slots)
     yield say["result"].format(**slots, verdict=verdict(pair, say))
-    original = ORIGINAL.set_index("model").PublicTest_accuracy
-    both = [original.get(name) for name in (pair.first.model, pair.second.model)]
+    both = [original(table).PublicTest_accuracy.get(name) for name in (pair.first.model, pair.second.model)]
     if pd.notna(both).all():
         epochs = RECIPES["original"].epochs
         yield say["original_pair"].format(small_accuracy=both[0], large_accuracy=both[1], epochs=epochs)
@@ -66,10 +65,10 @@ def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:
         pairs = [compare(table, a, b, "validation") for a, b in pairwise(names)]
         yield "\n".join("- " + say["step"].format(**_slots(pair, say), note=doubt(pair, say)) for pair in pairs)
     summary = summarize(table)
-    original = summary.model.map(ORIGINAL.set_index("model").validation_accuracy)
-    if original.notna().all() and not is_demo(table):  # drawn faces say nothing of the original's
-        aside = 100 * (summary.validation_accuracy - original)
-        values = say["comma"].join(map("{:.3f}".format, original))
+    theirs = summary.model.map(original(table).validation_accuracy)
+    if theirs.notna().all():
+        aside = 100 * (summary.validation_accuracy - theirs)
+        values = say["comma"].join(map("{:.3f}".format, theirs))
         yield say["original_growth"].format(values=values, low=aside.min(), high=aside.max())
 
 

@@ -9,7 +9,6 @@ from fer_utils.data.faces import CLASSES, UNLABELLED
 from fer_utils.models import matched
 from fer_utils.report import failures
 from fer_utils.report.analysis import (
-    ORIGINAL,
     PARTS,
     SAME_SIZE,
     Comparison,
@@ -19,16 +18,20 @@ from fer_utils.report.analysis import (
     compare,
     final_measure,
     matched_pairs,
+    original,
     parts,
+    stated_measures,
     steps,
     summarize,
 )
 from fer_utils.report.answers import Say, answer, doubt, verdict
 from fer_utils.report.costs import front
-from fer_utils.report.display import Text, is_demo
+from fer_utils.report.display import Text
 from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
 from fer_utils.report.statistics import LEVEL
+
+SAME_SIZE_PERCENT = 100 * (SAME_SIZE - 1)
 
 
 def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
@@ -43,42 +46,50 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
     if not {"mobilenet", "cnn"} <= set(table.family):
         yield say["no_families"].format(names=say["comma"].join(summarize(table).model))
         return
-    pairs = matched_pairs(table)
-    percent = 100 * (SAME_SIZE - 1)
+    pairs = {measure: matched_pairs(table, measure) for measure in stated_measures(table)}
+    final = pairs[final_measure(table)]
     if short := say["space"].join(_in_short(pairs, equals, say)):
         yield say["in_short"].format(short=short)
-    if pairs:
-        verdicts = [
-            say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=verdict(pair, say))
-            for pair in pairs
-        ]
-        measure = say[pairs[0].measure]
-        yield say["pairs"].format(percent=percent, measure=measure, verdicts=say["semicolon"].join(verdicts))
-        if not is_demo(table):
-            yield from _original_pairs(pairs, say)
+    if final:
+        yield from (_told_pairs(found, say) for found in pairs.values())
+        yield from _original_pairs(final, table, say)
     else:
-        yield say["no_pairs"].format(percent=percent)
+        yield say["no_pairs"].format(percent=SAME_SIZE_PERCENT)
     yield _caught_up(table, say)
-    if pairs:
-        yield say["space"].join(_reasons(pairs[0], say, told_apart=bool(budgets(equals))))
+    if final:
+        yield say["space"].join(_reasons(final[0], say, told_apart=bool(budgets(equals))))
     if budgets(equals):
         yield from _one_at_a_time(equals, say)
     yield say["how_decided"].format(level=LEVEL)
 
 
-def _in_short(pairs: list[Comparison], equals: pd.DataFrame, say: Say) -> Iterator[str]:
-    """How many of the pairs are decided, and which of the parts gain or lose where they are."""
-    if pairs:
-        better = sum(pair.difference.decided and pair.difference.points > 0 for pair in pairs)
-        worse = sum(pair.difference.decided and pair.difference.points < 0 for pair in pairs)
-        undecided = len(pairs) - better - worse
-        yield say["short_pairs"].format(pairs=len(pairs), better=better, worse=worse, undecided=undecided)
+def _told_pairs(pairs: list[Comparison], say: Say) -> str:
+    """What each of the pairs comes to on their measure."""
+    verdicts = [
+        say["pair"].format(first=pair.first.model, second=pair.second.model, verdict=verdict(pair, say))
+        for pair in pairs
+    ]
+    return say["pairs"].format(
+        percent=SAME_SIZE_PERCENT, measure=say[pairs[0].measure], verdicts=say["semicolon"].join(verdicts)
+    )
+
+
+def _in_short(pairs: dict[str, list[Comparison]], equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    """How many of the pairs are decided, at what cost, and which of the parts gain or lose where they are."""
+    for measure, found in pairs.items():
+        if found:
+            signs = [np.sign(pair.difference.points) * pair.difference.decided for pair in found]
+            counts = {what: signs.count(sign) for what, sign in (("better", 1), ("worse", -1), ("undecided", 0))}
+            yield say["short_pairs"].format(measure=say[measure], pairs=len(found), **counts)
+    if ratios := [pair.first.multiply_adds / pair.second.multiply_adds for pair in next(iter(pairs.values()))]:
+        yield say["short_cost"].format(ratios=say["comma"].join(map("{:.1f}".format, ratios)))
     if not budgets(equals):
         return
     told, nothing = [], []
-    found = {budget: parts(equals, budget) for budget in budgets(equals)}
+    at_budgets = {budget: parts(equals, budget) for budget in budgets(equals)}
     for part in PARTS:
-        decided = {budget: pairs[part].difference for budget, pairs in found.items() if pairs[part].difference.decided}
+        differences = {budget: found[part].difference for budget, found in at_budgets.items()}
+        decided = {budget: difference for budget, difference in differences.items() if difference.decided}
         for key, sign in (("short_gain", 1), ("short_loss", -1)):
             if at := [_thousands(budget) for budget, difference in decided.items() if sign * difference.points > 0]:
                 told.append(say[key].format(part=say[part], budgets=say["comma"].join(at)))
@@ -89,10 +100,10 @@ def _in_short(pairs: list[Comparison], equals: pd.DataFrame, say: Say) -> Iterat
     yield say["short_parts"].format(told=say["semicolon"].join(told))
 
 
-def _original_pairs(pairs: list[Comparison], say: Say) -> Iterator[str]:
+def _original_pairs(pairs: list[Comparison], table: pd.DataFrame, say: Say) -> Iterator[str]:
     """By how much the original's MobileNets lead its plain CNNs, where it has numbers of all of these."""
-    values = ORIGINAL.set_index("model").validation_accuracy
-    leads = [100 * (values.get(pair.first.model) - values.get(pair.second.model)) for pair in pairs]
+    values = original(table).validation_accuracy
+    leads = [100 * (values.get(pair.first.model, np.nan) - values.get(pair.second.model, np.nan)) for pair in pairs]
     if pd.notna(leads).all():
         yield say["original_pairs"].format(points=say["comma"].join(map("{:+.1f}".format, leads)))
 
@@ -113,11 +124,8 @@ def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) 
     }
     yield say["front"].format(measure=say[measure], **fronts)
     said = {model: failures.predictions_of(table, model) for model in failures.examples(table)}
-    worst = {model: CLASSES[failures.recalls(answers).recall.idxmin()] for model, answers in said.items()}
-    yield say["failures"].format(
-        worst=comma.join(say["worst"].format(model=m, expression=say[w]) for m, w in worst.items()),
-        measure=say[measure], seed=seed_shown(table, say),
-    )  # fmt: skip
+    worst = [_worst(model, answers, say) for model, answers in said.items()]
+    yield say["failures"].format(worst=comma.join(worst), measure=say[measure], seed=seed_shown(table, say))
     if len(said) > 1:
         yield say["shared_errors"].format(**_shared_errors(said))
     if ferplus:
@@ -126,10 +134,17 @@ def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) 
         yield "\n".join("- " + _voters(model, answers, votes, say) for model, answers in said.items())
 
 
+def _worst(model: str, said: pd.DataFrame, say: Say) -> str:
+    expressions = [say[CLASSES[label]] for label in failures.least_recognized(said)]
+    return say["worst"].format(model=model, expressions=say["or"].join(expressions))
+
+
 def _voters(model: str, answers: pd.DataFrame, votes: np.ndarray, say: Say) -> str:
     wrong, right = failures.contested(answers, votes)
-    accuracy = failures.ferplus_accuracy(answers, votes)
-    return say["voters"].format(model=model, share=100 * wrong, right_share=100 * right, accuracy=accuracy)
+    by_votes, by_label = failures.clear_accuracies(answers, votes)
+    return say["voters"].format(
+        model=model, share=100 * wrong, right_share=100 * right, accuracy=by_votes, label_accuracy=by_label
+    )
 
 
 def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
@@ -204,5 +219,6 @@ def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:
         net_layers=net.convolutions, cnn_layers=cnn.convolutions,
     )  # fmt: skip
     yield say["why_head"].format(**names, net_share=100 * net.head_share, cnn_share=100 * cnn.head_share)
+    yield say["why_cost"].format(**names, net_cost=net.multiply_adds / 1e6, cnn_cost=cnn.multiply_adds / 1e6)
     if not told_apart:
-        yield say["why_cost"].format(net_cost=net.multiply_adds / 1e6, cnn_cost=cnn.multiply_adds / 1e6)
+        yield say["why_alone"]

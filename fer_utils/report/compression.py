@@ -45,7 +45,7 @@ def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.Da
             "format": [format for format, *_ in rows],
             "bytes": [size for _, size, _ in rows],
             "accuracy": [(predicted == part.labels).mean() for predicted in found],
-            "milliseconds": [face_milliseconds(read) for *_, read in rows],
+            "milliseconds": face_milliseconds([read for *_, read in rows]),
         }
     )
 

@@ -18,7 +18,7 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(
         million_multiply_adds=summary.multiply_adds / 1e6,
         kilobytes=[weights.file_bytes(net, name) / 1e3 for net, name in zip(nets, summary.model, strict=True)],
-        milliseconds=[face_milliseconds(reader(net, CPU)) for net in nets],
+        milliseconds=face_milliseconds([reader(net, CPU) for net in nets]),
     )
 
 

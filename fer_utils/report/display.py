@@ -6,6 +6,7 @@ and take the Markdown, the SVG or the CSV.
 
 import html
 import io
+import re
 import warnings
 from base64 import b64encode
 from dataclasses import dataclass
@@ -99,10 +100,15 @@ class Table:
         return [[written(value) for value in row] for row in self.data.to_numpy(dtype=object)]
 
 
+def minus(text: str) -> str:
+    """The text with a minus sign before negative numbers, in the place of the hyphen that `format` writes."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+
+
 def written(value: object) -> str:
     """A number as people write it: whole ones with commas, fractions with 4 digits, a dash for none."""
     if isinstance(value, str):
-        return value
+        return minus(value)
     if value is None or value != value:  # NaN
         return "–"
     if isinstance(value, float):

@@ -40,6 +40,12 @@ def recalls(said: pd.DataFrame) -> pd.DataFrame:
     return right.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
 
 
+def least_recognized(said: pd.DataFrame) -> pd.Index:
+    """The labels of lowest recall: the lowest of all, and those whose 95 % interval reaches down to it."""
+    found = recalls(said)
+    return found[found.low <= found.recall.min()].sort_values("recall").index
+
+
 def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray:
     """What most of FER+'s voters saw in each face of the test, -1 for no majority, in the order of `predictions_of`."""
     faces = load(data)
@@ -56,6 +62,8 @@ def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
     return float(disagree[clear & wrong].mean()), float(disagree[clear & ~wrong].mean())
 
 
-def ferplus_accuracy(said: pd.DataFrame, votes: np.ndarray) -> float:
-    """Accuracy by what the voters saw, on the faces on which they have a majority."""
-    return float((said.predicted.to_numpy() == votes)[votes != UNLABELLED].mean())
+def clear_accuracies(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
+    """Accuracy by what the voters saw, and by the label, both on the faces on which the voters have a majority."""
+    by_votes, by_label = said.predicted.to_numpy() == votes, (said.predicted == said.label).to_numpy()
+    clear = votes != UNLABELLED
+    return float(by_votes[clear].mean()), float(by_label[clear].mean())

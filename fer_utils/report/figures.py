@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
-from fer_utils.report.analysis import ORIGINAL, best_ways, final_measure, summarize
+from fer_utils.report.analysis import WAY, best_ways, final_measure, original, summarize
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
 from fer_utils.report.language import sentences
@@ -42,47 +41,50 @@ def style(language: str) -> Any:
     return matplotlib.rc_context(STYLE | {"font.family": families(language)})
 
 
-def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against trainable parameters, with 95 % intervals, and the original report's values beside ours."""
+def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None:
+    """Accuracy against trainable parameters, with 95 % intervals; None of a table without runs.
+
+    Of one family, the original report's values stand beside ours; several are held against each other alone.
+    """
     say, summary = sentences(language), summarize(table)
-    original = (
-        summary[["model", "family", "parameters"]].merge(ORIGINAL, on="model").dropna(subset="validation_accuracy")
-    )
+    theirs = original(table).validation_accuracy.dropna().rename("validation_accuracy_original")
+    data = summary.join(theirs if summary.family.nunique() == 1 else theirs[:0], on="model")
+    if data.empty:
+        return None
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
-        for family, rows in summary.groupby("family", sort=False):
-            _points(axes, rows, str(family), summary.parameters, say["this_study"].format(family=say[str(family)]))
-        for family, rows in original.groupby("family", sort=False):
-            label = say["original_report"].format(family=say[str(family)])
-            axes.plot(
-                rows.parameters, rows.validation_accuracy, MARKERS[str(family)], color=COLOURS[str(family)],
-                markerfacecolor="white", label=label, zorder=2,
-            )  # fmt: skip
+        for place, (family, rows) in enumerate(data.groupby("family", sort=False)):
+            _points(axes, rows, str(family), place, say)
         size_axis(axes, summary.parameters, say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
-    data = summary.merge(original[["model", "validation_accuracy"]], "left", on="model", suffixes=("", "_original"))
-    text = say["size_scatter_caption"].format(
-        seeds=seeds(summary, say), epochs=epochs(summary, say), original=RECIPES["original"].epochs
-    )
+    text = say["size_scatter_caption"].format(seeds=seeds(summary, say), epochs=epochs(summary, say))
+    if data.validation_accuracy_original.notna().any():
+        text += say["size_scatter_original"].format(original=RECIPES["original"].epochs)
     return Figure(name, text, drawing, data, note(table, language))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, others: pd.Series, label: str) -> None:
+def _points(axes: Axes, rows: pd.DataFrame, family: str, place: int, say: dict[str, str]) -> None:
+    """The nets of a family, ours and the original's; sizes stand above the bars, of every second family below."""
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
-    axes.errorbar(
-        rows.parameters, y, bars, fmt=MARKERS[family], color=COLOURS[family], capsize=3, elinewidth=1,
-        label=label, zorder=3,
-    )  # fmt: skip
-    for model, x, accuracy in rows[["model", "parameters", "validation_accuracy"]].itertuples(index=False):
-        # The legend names the family; the size stands on the side away from the nearest other model.
-        near = others[others != x].iloc[(np.log(others[others != x] / x)).abs().argsort()[:1]]
-        left = len(near) and near.iloc[0] > x
+    look: dict[str, Any] = {"color": COLOURS[family], "fmt": MARKERS[family]}
+    label = say["this_study"].format(family=say[family])
+    axes.errorbar(rows.parameters, y, bars, capsize=3, elinewidth=1, label=label, zorder=3, **look)
+    theirs = rows.dropna(subset="validation_accuracy_original")
+    if len(theirs):
+        label = say["original_report"].format(family=say[family])
+        axes.errorbar(
+            theirs.parameters, theirs.validation_accuracy_original, label=label, markerfacecolor="white", zorder=2,
+            **look,
+        )  # fmt: skip
+    below = place % 2
+    for row in rows.itertuples():
         axes.annotate(
-            model.partition("-")[2], (x, accuracy), xytext=(-5 if left else 5, 0), textcoords="offset points",
-            ha="right" if left else "left", va="center", fontsize=8, color=COLOURS[family],
+            row.model.partition("-")[2], (row.parameters, row.validation_low if below else row.validation_high),
+            xytext=(0, -3 if below else 3), textcoords="offset points", ha="center", va="top" if below else "bottom",
+            fontsize=8, color=COLOURS[family],
         )  # fmt: skip
 
 
@@ -94,12 +96,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         drawing = Drawing(figsize=(7.6, 4.8), layout="constrained")
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
-            # Between seeds where there are several, else what the number of faces allows.
-            deviation = rows[f"{measure}_deviation"]
-            bars = [
-                deviation.fillna((rows[accuracy] - rows[f"{measure}_{end}"]).abs()).to_numpy()
-                for end in ("low", "high")
-            ]
+            bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line says that accuracy changes with size, and not where one net trained far longer than another.
             joined = rows.epochs.max() <= 2 * rows.epochs.min()
             axes.errorbar(
@@ -111,6 +108,8 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
                 ),
                 zorder=3,
             )  # fmt: skip
+        of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)
+        axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color="0.3", markersize=3, zorder=4)
         _others(axes, measure, say)
         size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
@@ -191,6 +190,8 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         axes.set_xlim(0, None)
         axes.legend(title=None, loc="lower right", fontsize=8)
-    averaged = say["of_averages"] if RECIPES[table.recipe.iloc[0]].averaging else ""
-    text = say["learning_curves_caption"].format(averaged=averaged)
+    recipe = RECIPES[table.recipe.iloc[0]]
+    averaged = say["of_averages"] if recipe.averaging else ""
+    grown = say["of_sizes"].format(side=recipe.sides_px[-1]) if len(recipe.sides_px) > 1 else ""
+    text = say["learning_curves_caption"].format(averaged=averaged, grown=grown)
     return Figure(name, text, drawing, history, note(table, language))

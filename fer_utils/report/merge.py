@@ -7,13 +7,19 @@ import pandas as pd
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from fer_utils.report.analysis import summarize
+from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.display import METADATA, is_demo
 from fer_utils.report.export import refuse_unfinished, tags
-from fer_utils.report.figures import epochs, seeds
-from fer_utils.report.language import sentences
+from fer_utils.report.figures import PEERS, epochs, seeds
+from fer_utils.report.language import sentences, translated
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import RECIPES, Recipe
+
+SOURCES = (
+    "FER2013: Goodfellow et al. 2013, arXiv 1307.0414",
+    "FER+: Barsoum et al. 2016, arXiv 1608.01041",
+    "the homework and the original report: National Taiwan University, ML2019SPRING hw8, Jennifer-Shiau",
+)
 
 
 def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
@@ -32,8 +38,15 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
         cells += [cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}]
     data = _data_line(table, say)
     about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
-    trained = say["space"].join(_recipe_line(RECIPES[name], say) for name in table.recipe.unique())
-    texts = [f"# {say['provenance']}", about, trained, runs_table(table, language).markdown()]
+    recipes = [RECIPES[name] for name in table.recipe.unique()]
+    lines = [_recipe_line(recipe, say) for recipe in recipes]
+    longest = table.groupby("recipe").epochs.max()
+    lines += [say["cut_short"].format(whole=r.epochs) for r in recipes if longest[r.name] < r.epochs]
+    trained = say["space"].join(lines)
+    others = PEERS[PEERS.measure == final_measure(table)]
+    named = [f"{translated(peer.name, language)}: {peer.source}" for peer in others.itertuples()]
+    sources = [] if is_demo(table) else [say["sources"].format(sources=say["semicolon"].join([*SOURCES, *named]))]
+    texts = [f"# {say['provenance']}", about, trained, *sources, runs_table(table, language).markdown()]
     cells += [new_markdown_cell("\n\n".join(texts))]
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {
@@ -53,8 +66,10 @@ def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
     # A file's name may hold what Markdown reads as a mark.
     faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
     summary = summarize(table)
+    whole = RECIPES[first.recipe].epochs
+    cut = say["cut"].format(whole=whole) if summary.epochs.max() < whole else ""
     return say["data"].format(
-        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say),
+        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say), cut=cut,
         seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
     )  # fmt: skip
 

@@ -5,7 +5,14 @@ import pandas as pd
 from fer_utils.data.faces import CLASSES
 from fer_utils.models import zoo
 from fer_utils.report import failures
-from fer_utils.report.analysis import ORIGINAL, final_measure, matched_pairs, measures, summarize
+from fer_utils.report.analysis import (
+    final_measure,
+    matched_pairs,
+    measures,
+    original,
+    stated_measures,
+    summarize,
+)
 from fer_utils.report.display import Table, note
 from fer_utils.report.figures import seed_shown
 from fer_utils.report.language import sentences
@@ -22,7 +29,7 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
         shown[say[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
         if (column := f"{measure}_accuracy_without_leak") in summary:
             shown[say["without_leak"].format(measure=say[measure])] = summary[column]
-    shown[say["original_validation"]] = summary.model.map(ORIGINAL.set_index("model").validation_accuracy)
+    shown[say["original_validation"]] = summary.model.map(original(table).validation_accuracy)
     text = say["results_caption"].format(epochs=RECIPES["original"].epochs)
     return Table(name, text, shown, note(table, language))
 
@@ -63,17 +70,18 @@ def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
 def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """MobileNets beside plain CNNs of the same size."""
     say = sentences(language)
-    columns = ["mobilenet", "cnn", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
+    columns = ["mobilenet", "cnn", "part", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
     rows = []
-    for pair in matched_pairs(table):
+    for pair in (pair for measure in stated_measures(table) for pair in matched_pairs(table, measure)):
         found = pair.difference
         low, high = found.interval
         rows.append(
             (
                 pair.first.model,
                 pair.second.model,
-                pair.first.validation_accuracy,
-                pair.second.validation_accuracy,
+                say[pair.measure],
+                pair.first[f"{pair.measure}_accuracy"],
+                pair.second[f"{pair.measure}_accuracy"],
                 f"{found.points:+.1f} ({low:+z.1f} – {high:+z.1f})",
                 f"{found.p:.3f}",
                 say["yes" if found.decided else "no"],

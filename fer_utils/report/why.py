@@ -11,9 +11,9 @@ from fer_utils.models import matched, zoo
 from fer_utils.report import failures
 from fer_utils.report.analysis import STEPS, budgets, final_measure, steps, summarize
 from fer_utils.report.costs import COSTS, costs, front
-from fer_utils.report.display import Figure, is_demo, note
+from fer_utils.report.display import Figure, is_demo, minus, note
 from fer_utils.report.figures import COLOURS, MARKERS, PEERS, epochs, seed_shown, seeds, size_axis, style
-from fer_utils.report.language import sentences
+from fer_utils.report.language import sentences, translated
 
 EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the block differs between the first two, the head between the last
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
@@ -101,7 +101,7 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str], floor: float
             row.after, place, xerr=[[gain - row.low], [row.high - gain]], color="0.2", capsize=2, elinewidth=1
         )
         axes.annotate(
-            f"{gain:+.1f}", (max(row.before + row.high, row.before), place), xytext=(5, 0),
+            minus(f"{gain:+.1f}"), (max(row.before + row.high, row.before), place), xytext=(5, 0),
             textcoords="offset points", va="center", fontsize=8,
         )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
@@ -140,7 +140,11 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
             axes.axis("off")
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
         drawing.supylabel(say["accuracy_on"].format(measure=say[measure]), fontsize=9)
-    named = "" if others.empty else say["costs_others"].format(names=say["comma"].join(others.name))
+    named = (
+        ""
+        if others.empty
+        else say["costs_others"].format(names=say["comma"].join(translated(name, language) for name in others.name))
+    )
     text = say["costs_caption"].format(measure=say[measure], others=named)
     return Figure(name, text, drawing, data, note(table, language))
 

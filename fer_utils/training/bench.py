@@ -4,7 +4,8 @@ import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+import timeit
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ from fer_utils.data.faces import SIDE_PX, FaceSet, split
 from fer_utils.data.load import load
 from fer_utils.models import zoo
 from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
-from fer_utils.training.evaluate import Reader
+from fer_utils.training.evaluate import Reader, labelled_part
 from fer_utils.training.loop import build_optimizer, train
 from fer_utils.training.recipe import Recipe, recipe
 
@@ -50,17 +51,17 @@ class PlainFaces(Dataset):
         return torch.from_numpy(np.array(picture, np.float32) / 255)[None], int(self.faces.labels[row])
 
 
-def face_milliseconds(read: Reader, repeats: int = 30) -> float:
-    """How long a reader takes for one face on one thread of this CPU: the median of some times."""
+def face_milliseconds(readers: Sequence[Reader], rounds: int = 50) -> list[float]:
+    """How long each of the readers takes for one face on one thread of this CPU: the fastest of its times.
+
+    They take turns, so that what else the machine does slows all of them; the fastest is what it spoils least.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    face, seconds = np.zeros((1, SIDE_PX, SIDE_PX), np.uint8), []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        read(face)
-        seconds.append(time.perf_counter() - start)
+    face = np.zeros((1, SIDE_PX, SIDE_PX), np.uint8)
+    seconds = [[timeit.timeit(partial(read, face), number=1) for read in readers] for _ in range(rounds)]
     torch.set_num_threads(threads)
-    return 1000 * float(np.median(seconds))
+    return [1000 * fastest for fastest in np.min(seconds, axis=0)]
 
 
 def plain(model: str, faces: FaceSet) -> Iterator[int]:
@@ -137,7 +138,7 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
     way on all cores, `ratio_to_step` by our step alone, side by side as well. `rates` holds every rate.
     """
     cold, cached = load_seconds(data)
-    training = load(data).part("Training")
+    training = labelled_part(load(data), "Training")
     faces = training[np.random.default_rng(0).permutation(len(training))[:FACES]]
     chosen = replace(recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # never ends within the seconds
     plainly, alone, whole = (

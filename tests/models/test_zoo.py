@@ -56,6 +56,12 @@ def test_the_layers_hold_all_parameters(name: str) -> None:
     assert table.output.iloc[-1] == "7"
 
 
+def test_a_layer_is_called_what_it_is() -> None:
+    kinds = [layer.split()[0] for layer in zoo.layers("vgg-1.9m").layer]
+    convolutions = [kind for kind in kinds if kind.startswith("Conv")]
+    assert convolutions == ["ConvBN", "ConvBN", "Conv", "Conv", "ConvBN", "ConvBN"]  # stage 2 has no BatchNorm
+
+
 def test_multiply_adds_of_a_net_that_can_be_counted_by_hand() -> None:
     full, half, quarter, eighth = 48**2, 24**2, 12**2, 6**2
     by_hand = full * (9 * 32 + 9 * 32 * 32)

@@ -67,20 +67,20 @@ def test_a_summary_has_mean_and_deviation_over_the_seeds() -> None:
 
 def test_models_are_paired_by_size() -> None:
     names = [name for name in MODELS if not name.startswith("vgg")]
-    pairs = matched_pairs(table_of(dict.fromkeys(names, 0.5)))
+    pairs = matched_pairs(table_of(dict.fromkeys(names, 0.5)), "PublicTest")
     assert [(pair.first.model, pair.second.model) for pair in pairs] == [
         ("mobilenet-46k", "cnn-48k"),
         ("mobilenet-112k", "cnn-103k"),
         ("mobilenet-158k", "cnn-150k"),
     ]
-    assert matched_pairs(table_of({"mobilenet-46k": 0.5, "cnn-852k": 0.5})) == []
+    assert matched_pairs(table_of({"mobilenet-46k": 0.5, "cnn-852k": 0.5}), "PublicTest") == []
 
 
 def test_a_difference_is_decided_by_a_paired_test() -> None:
-    pairs = matched_pairs(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55}))
+    pairs = matched_pairs(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55}), "validation")
     assert pairs[0].difference.decided
     assert pairs[0].difference.points == pytest.approx(5)
-    few = matched_pairs(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55}, faces=200))
+    few = matched_pairs(table_of({"mobilenet-46k": 0.60, "cnn-48k": 0.55}, faces=200), "validation")
     assert not few[0].difference.decided
 
 

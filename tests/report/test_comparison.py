@@ -42,12 +42,14 @@ def equals_of(*accuracies: float) -> pd.DataFrame:
 def test_what_a_lead_is_made_of() -> None:
     nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.50}
     first = compared(nets, equals_of(0.50, 0.53, 0.60, 0.56, 0.58))
-    assert "that differ in one thing, depth gains at 46k parameters; the head without a hidden layer gains at" in first
+    assert (
+        "that differ in one thing, depth with the MobileNet's strides gains at 46k parameters; the head with" in first
+    )
     assert "undecided at every size: the separable block with the width that it affords." in first
     assert "of the same size: +8.0." in first
     assert "no hidden layer between the average and the logits: +7.0;" in first
-    assert "and wider for it: -2.0 (undecided). That is the block alone" in first
-    assert "parameters, -4.0, and the saved parameters spent on width, +2.0 (undecided)." in first
+    assert "and wider for it: −2.0 (undecided). That is the block alone" in first
+    assert "parameters, −4.0, and the saved parameters spent on width, +2.0 (undecided)." in first
     assert "these runs alone cannot say" not in first
     second = compared(nets, equals_of(0.50, 0.53, 0.53, 0.49, 0.60))
     assert "the separable block with the width that it affords gains at 46k parameters" in second
@@ -55,7 +57,7 @@ def test_what_a_lead_is_made_of() -> None:
     third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.46))
     assert "the separable block with the width that it affords loses at 46k parameters; undecided" in third
     fourth = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.50))
-    assert "in one thing, undecided at every size: depth, the head without a hidden layer, the separable" in fourth
+    assert "in one thing, undecided at every size: depth with the MobileNet's strides, the head w" in fourth
     assert "these runs alone cannot say" in compared(nets)
 
 
@@ -67,3 +69,11 @@ def test_failures_are_counted_on_the_same_faces() -> None:
     assert f"faces that mobilenet-46k gets wrong, vgg-1.9m gets {both:,} wrong too" in text
     assert "none of mobilenet-46k, vgg-1.9m is beaten in both parameters and accuracy" in text
     assert "voters" not in text
+
+
+def test_pairs_are_told_on_the_test_and_on_validation() -> None:
+    text = compared({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
+    assert "On PublicTest, of 1 pairs of equal size the MobileNet wins 1" in text
+    assert "On validation, of 1 pairs of equal size the MobileNet wins 1" in text
+    assert "take 2.3 times the multiply-adds of the plain CNNs" in text  # 28.3 million against 12.3
+    assert "takes 28.3 million multiply-adds and cnn-48k 12.3." in text

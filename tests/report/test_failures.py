@@ -32,12 +32,20 @@ def test_recall_and_confusion_by_expression() -> None:
     assert shares[1].sum() == 0  # an expression without faces
 
 
+def test_every_expression_that_may_be_the_worst_is_named() -> None:
+    labels = np.repeat([0, 1, 3], [200, 10, 200])
+    right = np.concatenate([np.arange(200) < 80, np.arange(10) < 5, np.arange(200) < 180])  # 0.4, 0.5 of ten, 0.9
+    said = pd.DataFrame({"label": labels, "predicted": np.where(right, labels, 6)})
+    assert list(failures.least_recognized(said)) == [0, 1]
+    assert list(failures.least_recognized(said.query("label != 1"))) == [0]
+
+
 def test_voters_are_counted_on_wrong_and_right_faces() -> None:
     votes = np.array([0, 4, 3, 3, 6, -1])
     wrong, right = failures.contested(SAID, votes)
     assert wrong == 1.0  # of the two that are wrong, voters see another label in both
     assert right == 1 / 3  # the last face has no majority
-    assert failures.ferplus_accuracy(SAID, votes) == 4 / 5
+    assert failures.clear_accuracies(SAID, votes) == (4 / 5, 3 / 5)
 
 
 def test_the_votes_are_those_of_the_faces_in_their_order(csv_file: Path, tmp_path: Path) -> None:

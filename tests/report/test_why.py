@@ -33,7 +33,7 @@ def test_nets_of_equal_size_are_drawn_with_their_seeds(language: str) -> None:
     figure = why.equal_size(EQUALS, "equal-size", language)
     assert set(figure.data.family) == {"separable8", "cnn8", "cnn8fc"}
     assert set(figure.data.seeds) == {2}
-    assert "2 " in figure.caption
+    assert {"en": "2 seeds a model", "zh-TW": "2 個隨機種子"}[language] in figure.caption
     assert figure._repr_mimebundle_()[0]["image/svg+xml"].startswith("<?xml")
 
 
