@@ -15,7 +15,7 @@ from fer_utils.errors import FerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .gz, .xz), parquet or folder; or 'demo'.")]
+Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
@@ -310,7 +310,8 @@ def _print_table(title: str, frame: Any) -> None:
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+    # A name of a file may hold what Rich reads as a mark.
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def _cell(value: object) -> str:

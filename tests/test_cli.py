@@ -80,6 +80,8 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     assert list(pd.read_csv(out).label) == [row["label"] for row in found]  # of the folder's pictures, with their names
     assert list(pd.read_csv(out).file) == [str(picture) for picture in pictures]
     assert "fer: 2 paths: give one csv" in fer("predict", "cnn-48k", str(table), str(pictures[0])).stderr
+    odd = pictures[0].rename(tmp_path / "[red] :smile:.png")  # no markup, no emoji
+    assert odd.name in fer("predict", "cnn-48k", str(odd)).stdout
 
 
 @pytest.mark.parametrize(

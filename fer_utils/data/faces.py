@@ -87,9 +87,10 @@ def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     rows["place"] = rows.groupby("digest").place.transform("min")
     size = rows.groupby("label").label.transform("size")
     held_out = (rows.place < (VALIDATION_SHARE * size).round()).sort_index().to_numpy()
-    if not held_out.any():
+    if not held_out.any() or held_out.all():
         raise InputError(
-            f"{faces.name}: {len(training)} Training faces are too few; a tenth of a class is not one face"
+            f"{faces.name}: {len(training)} Training faces are too few: a tenth of each class is held out, identical "
+            "images together, and that leaves none on one side"
         )
     return training[~held_out], training[held_out]
 

@@ -6,8 +6,10 @@ import io
 import itertools
 import lzma
 import re
+import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.pictures import gray, is_picture
+from fer_utils.data.pictures import gray, pictures_in
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
@@ -34,11 +36,13 @@ FOLDER_USAGES = {
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
+# What the readers of archives raise at a damaged or locked file.
+DAMAGED = (OSError, EOFError, RuntimeError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
 def read(path: Path) -> FaceSet:
-    """Read faces from a csv (also in .zip, .gz or .xz), a parquet file or a folder of class folders.
+    """Read faces from a csv (also in .zip, .tar.gz, .gz or .xz), a parquet file or a folder of class folders.
 
     Rows that do not say their usage are Training, or PublicTest where they have no label. Raises `InputError` with
     file, row, what was found and what is allowed.
@@ -52,7 +56,7 @@ def read(path: Path) -> FaceSet:
     if start.startswith(b"PK\x03\x04"):
         return read_csv(path, lambda: _open_zip(path))
     if start.startswith(b"\x1f\x8b"):
-        return read_csv(path, lambda: gzip.open(path))
+        return read_csv(path, lambda: _open_tar(path) if _is_tar(path) else gzip.open(path))
     if start.startswith(b"\xfd7zXZ\x00"):
         return read_csv(path, lambda: lzma.open(path))
     return read_csv(path, lambda: path.open("rb"))
@@ -66,6 +70,23 @@ def _open_zip(path: Path) -> Iterator[IO[bytes]]:
             raise InputError(f"{path}: a zip holds exactly one csv file, this one holds {members or 'none'}. Unpack it")
         with archive.open(members[0]) as member:
             yield member
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except DAMAGED:
+        return False
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[IO[bytes]]:
+    with tarfile.open(path) as archive:  # the first csv: to see whether there is another would take a second reading
+        found = (archive.extractfile(member) for member in archive if member.name.lower().endswith(".csv"))
+        if (file := next(found, None)) is None:
+            raise InputError(f"{path}: there is no csv file in this archive. Unpack it")
+        with file:
+            yield file
 
 
 # ---- csv ----
@@ -93,14 +114,14 @@ def _header(path: Path, open_bytes: Callable) -> list[str]:
     try:
         with open_bytes() as file:
             line = file.readline(1000).decode("utf-8-sig")
-    except (UnicodeDecodeError, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: neither csv, parquet, nor csv in .zip, .gz or .xz ({error})") from None
+    except (UnicodeDecodeError, *DAMAGED) as error:
+        raise InputError(f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz ({error})") from None
     found = [name.strip().strip('"').strip() for name in line.split(",")]
     names = [COLUMNS.get(name.lower(), name) for name in found]
     if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):
         raise InputError(
-            f"{path}, line 1: the columns are {found}; expected are emotion (or label), pixels (or feature) and Usage, "
-            "in any order, of which only the pixels must be there"
+            f"{path}, line 1: the columns are {found}; allowed are emotion (or label), pixels (or feature), Usage and "
+            "id, each once and no others, in any order, of which only the pixels must be there"
         )
     return names
 
@@ -133,9 +154,12 @@ def _first_bad_row(path: Path, open_bytes: Callable, names: list[str]) -> InputE
     with open_bytes() as file:
         rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=""))
         next(rows)
-        for row in rows:
-            if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), names)):
-                return InputError(f"{path}, line {rows.line_num}: {problem}. Mend or delete the line")
+        try:
+            for row in rows:
+                if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), names)):
+                    return InputError(f"{path}, line {rows.line_num}: {problem}. Mend or delete the line")
+        except csv.Error as error:
+            return InputError(f"{path}, line {rows.line_num}: {error}; is a quote open? Mend or delete the line")
     return InputError(f"{path}: not a csv that can be read; is it complete?")
 
 
@@ -143,7 +167,7 @@ def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
     """What is wrong with one row, and what is allowed; None if nothing is."""
     if found != len(names):
         return f"{found} fields, expected {len(names)} ({', '.join(names)})"
-    if empty := [name for name in names if not row[name].strip()]:
+    if empty := [name for name in names if name != "id" and not row[name].strip()]:
         return f"the field {empty[0]!r} is empty"
     if not re.fullmatch(rf"[0-{len(CLASSES) - 1}]", row.get("label", "0").strip()):
         return f"label {row['label']!r}, allowed are {ALLOWED_LABELS}"
@@ -181,20 +205,21 @@ def read_parquet(path: Path) -> FaceSet:
         stack = np.stack(list(pictures))
     labels = np.full(len(stack), UNLABELLED)
     if column := names.get("label") or names.get("emotion"):
-        labels = np.array([UNLABELLED if v is None else v for v in table[column].to_pylist()], np.int64)
-        _check_rows(path, "label", labels, range(UNLABELLED, len(CLASSES)), ALLOWED_LABELS)
+        given = [UNLABELLED if v is None or v != v else v for v in table[column].to_pylist()]  # NaN is not itself
+        _check_rows(path, "label", given, range(UNLABELLED, len(CLASSES)), ALLOWED_LABELS)
+        labels = np.array(given, np.int64)
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
     if "usage" in names:
         usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
-        _check_rows(path, "usage", usage, USAGES, ", ".join(USAGES))
+        _check_rows(path, "usage", usage.tolist(), USAGES, ", ".join(USAGES))
     ids = np.array(table[names["id"]].to_pylist(), dtype=str) if "id" in names else None
     return FaceSet(stack, labels, usage, path.name, ids)
 
 
-def _check_rows(path: Path, column: str, values: np.ndarray, allowed: Iterable, words: str) -> None:
-    if len(bad := np.flatnonzero(~np.isin(values, list(allowed)))):
-        found = values[bad[0]].item()
-        raise InputError(f"{path}, row {bad[0]}: {column} {found!r}, allowed are {words}. Mend or delete the row")
+def _check_rows(path: Path, column: str, values: list, allowed: Container, words: str) -> None:
+    for row, value in enumerate(values):
+        if value not in allowed:
+            raise InputError(f"{path}, row {row}: {column} {value!r}, allowed are {words}. Mend or delete the row")
 
 
 def read_folder(path: Path) -> FaceSet:
@@ -204,7 +229,7 @@ def read_folder(path: Path) -> FaceSet:
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.
     """
     rows = []
-    found = list(filter(is_picture, sorted(path.rglob("*"))))
+    found = pictures_in(path)
     folders = [[part.lower() for part in file.relative_to(path).parts[:-1]] for file in found]
     usages = FOLDER_USAGES
     if VALIDATION_FOLDERS & set(itertools.chain(*folders)):  # that is FER2013's first test, and "test" the second

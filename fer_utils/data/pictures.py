@@ -21,7 +21,7 @@ def gray(source: Path | IO[bytes], where: str) -> Image.Image:
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
             return image.convert("L")
-    except OSError as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises
         raise InputError(f"{where}: not an image that can be read ({error})") from None
 
 
@@ -48,11 +48,16 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The images in a folder and those below it, in the order of their names, without hidden ones."""
+    found = [file for file in sorted(folder.rglob("*")) if is_picture(file)]
+    # Such as `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+
+
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths`, and the images in the folders among them, whatever these are called."""
-    found = [
-        file for path in paths for file in (filter(is_picture, sorted(path.rglob("*"))) if path.is_dir() else [path])
-    ]
+    found = [file for path in paths for file in (pictures_in(path) if path.is_dir() else [path])]
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in there")
     return found

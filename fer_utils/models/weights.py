@@ -42,7 +42,7 @@ def open_model(net: str) -> tuple[str, nn.Sequential]:
 
 def locate(net: str) -> Path:
     """The file of weights of a trained net: the folder of a finished run, a file, or a model that ships."""
-    path = Path(net)
+    path = Path(net).expanduser()
     if path.is_dir():
         if not (path / "run.json").exists():
             raise InputError(f"{net}: not the folder of a finished run, which holds run.json and weights.safetensors")
@@ -69,6 +69,8 @@ def load_weights(path: Path) -> tuple[str, nn.Sequential]:
         raise InputError(f"{path}: not a safetensors file that can be read ({error})") from None
     if name is None:
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer train` wrote")
+    if name not in MODELS:
+        raise InputError(f"{path}: holds a {name}, which this version does not know; `fer models` lists what it does")
     model = build(name)
     shapes = {key: value.shape for key, value in model.state_dict().items() if not key.endswith(COUNTER)}
     if {key: value.shape for key, value in tensors.items()} != shapes:

@@ -22,7 +22,7 @@ from fer_utils.report.language import sentences
 from fer_utils.report.publish import fill
 from fer_utils.training.bench import face_milliseconds
 from fer_utils.training.devices import pick_device
-from fer_utils.training.evaluate import labelled_part, read_all, reader
+from fer_utils.training.evaluate import labelled_part, reader
 
 FILES = Path("figures/compression.csv")
 
@@ -37,7 +37,7 @@ def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.Da
             export(net, name, format, file, training)
             rows.append((format, file.stat().st_size, open_onnx(file)[1]))
     rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu"))))
-    found = [read_all(read, part.images).argmax(1) for *_, read in rows]
+    found = [read(part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {
             "model": name,

@@ -39,7 +39,8 @@ def title(teacher: str) -> str:
 def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
     """The view with this number of the images `(N, 48, 48)`: for all students the same, and without flips."""
     # Drawn on the CPU, since GPUs of two kinds draw different numbers from one seed.
-    return draw_view(images.cpu(), augmentation, torch.Generator().manual_seed(number)).to(images.device)
+    there = images.new_empty(images.shape, device="cpu")  # only their number and size count
+    return draw_view(there, augmentation, torch.Generator().manual_seed(number)).to(images.device)
 
 
 def teach(teachers: Sequence[str], training: FaceSet, recipe: Recipe, device: torch.device, folder: Path) -> Tensor:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -132,7 +131,6 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "device": device_name(device),
         "threads": state["threads"],
         "versions": {
-            "fer_utils": version("fer_utils"),
             "code": code_version(),
             "torch": torch.__version__,
             "python": platform.python_version(),

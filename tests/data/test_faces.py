@@ -88,3 +88,6 @@ def test_wrong_shapes_are_refused() -> None:
 def test_too_few_faces_for_a_validation_part_are_refused(faces: FaceSet) -> None:
     with pytest.raises(FerError, match="20 Training faces are too few"):
         split(faces.part("Training")[np.arange(20)])
+    training = faces.part("Training")
+    with pytest.raises(FerError, match="identical images together"):
+        split(training[np.repeat(np.unique(training.labels, return_index=True)[1], 10)])

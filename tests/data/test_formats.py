@@ -2,6 +2,7 @@ import gzip
 import io
 import lzma
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.data.formats import read
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
@@ -63,12 +64,18 @@ def gzipped(folder: Path, faces: FaceSet) -> Path:
     return folder / "faces.gz"
 
 
+def tarred(folder: Path, faces: FaceSet) -> Path:
+    with tarfile.open(folder / "fer2013.tar.gz", "w:gz") as archive:
+        archive.add(kaggle(folder, faces), "fer2013/fer2013.csv")
+    return folder / "fer2013.tar.gz"
+
+
 def xz(folder: Path, faces: FaceSet) -> Path:
     (folder / "faces.xz").write_bytes(lzma.compress(kaggle(folder, faces).read_bytes(), preset=0))
     return folder / "faces.xz"
 
 
-@pytest.mark.parametrize("layout", [kaggle, icml, folders, parquet, zipped, gzipped, xz])
+@pytest.mark.parametrize("layout", [kaggle, icml, folders, parquet, zipped, gzipped, tarred, xz])
 def test_every_layout_gives_the_same_faces(
     layout: Callable[[Path, FaceSet], Path], faces: FaceSet, tmp_path: Path
 ) -> None:
@@ -159,6 +166,7 @@ GOOD = pixels(np.zeros((48, 48), np.uint8))
         (f"0,{GOOD},Test", r"line 3: Usage 'Test', allowed are Training, PublicTest, PrivateTest"),
         (f"0,{GOOD[:1000]}", r"line 3: 2 fields, expected 3"),
         (f"0,{GOOD},Publ", r"line 3: Usage 'Publ'"),
+        (f'0,"{GOOD},Training' + f"\n0,{GOOD},Training" * 40, r"field larger than .*; is a quote open\?"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_line(row: str, message: str, tmp_path: Path) -> None:
@@ -173,6 +181,24 @@ def test_a_bad_row_in_a_parquet_is_refused(faces: FaceSet, tmp_path: Path) -> No
     pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
     with pytest.raises(InputError, match=r"row 1: label 9, allowed are 0\.\.6"):
         read(tmp_path / "bad.parquet")
+    for label in (2.7, "happy"):
+        table = pa.table({"image": [png(faces.images[0])], "label": [label]})
+        pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
+        with pytest.raises(InputError, match=rf"row 0: label {label!r}, allowed are"):
+            read(tmp_path / "bad.parquet")
+    table = pa.table({"image": [png(faces.images[0])] * 2, "label": [2.0, float("nan")]})
+    pyarrow.parquet.write_table(table, tmp_path / "floats.parquet")
+    assert read(tmp_path / "floats.parquet").labels.tolist() == [2, UNLABELLED]
+
+
+def test_hidden_files_are_no_faces(faces: FaceSet, tmp_path: Path) -> None:
+    place = folders(tmp_path, faces) / "train"
+    before = read(place).fingerprint
+    hidden = [place / "happy" / name for name in ("._0.png", ".ipynb_checkpoints/0.png")]
+    for file in hidden:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"no picture")
+    assert read(place).fingerprint == before
 
 
 def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -186,10 +212,12 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "neither csv, parquet"),
-        (b"a,b\n1,2\n", r"line 1: the columns are \['a', 'b'\]; expected are emotion"),
+        (b"a,b\n1,2\n", r"line 1: the columns are \['a', 'b'\]; allowed are emotion"),
         (b"emotion,pixels,Usage\n", "a header and no rows"),
         (b"", "line 1: the columns are"),
         (b"\x1f\x8bnot gzip at all", "neither csv, parquet"),
+        (gzip.compress(b"emotion,pixels\n")[:10] + b"\x07" * 9, "neither csv, parquet"),
+        (b",emotion,pixels,Usage\n", r"are \['', 'emotion', 'pixels', 'Usage'\]; allowed .* and id, each once"),
     ],
 )
 def test_what_is_no_data_set_is_refused(content: bytes, message: str, tmp_path: Path) -> None:

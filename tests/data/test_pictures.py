@@ -27,9 +27,15 @@ def test_pictures_of_any_size_become_faces(faces: FaceSet, tmp_path: Path) -> No
         read_pictures([tmp_path / "thin.png"])
     with pytest.raises(InputError, match=r"no file .*nowhere\.png"):
         read_pictures([tmp_path / "nowhere.png"])
-    (tmp_path / "bad.png").write_text("hello")
-    with pytest.raises(InputError, match=r"bad\.png: not an image that can be read"):
-        read_pictures([tmp_path / "bad.png"])
+    whole = (tmp_path / "small.png").read_bytes()
+    data = whole.index(b"IDAT") - 4
+    lost = (
+        whole[:data] + (100).to_bytes(4, "big") + whole[data + 4 : data + 112] + bytes(40)
+    )  # no chunk after the first
+    for damaged in (b"hello", whole[: data + 50], lost):
+        (tmp_path / "bad.png").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"bad\.png: not an image that can be read"):
+            read_pictures([tmp_path / "bad.png"])
 
 
 def test_pictures_are_found_in_folders_of_any_name(tmp_path: Path, faces: FaceSet) -> None:

@@ -39,6 +39,9 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file({"a": torch.zeros(1)}, path, {"model": "cnn-48k"})
     with pytest.raises(InputError, match="not those of cnn-48k"):
         weights.load_weights(path)
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path, {"model": "compact-7k"})
+    with pytest.raises(InputError, match=r"w\.safetensors: holds a compact-7k, which this version does not know"):
+        weights.load_weights(path)
 
 
 def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_the_same_seed_gives_the_same_weights(faces: FaceSet) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("model", ["cnn-48k", "compact-46k"])  # of one size, and of growing sizes
+# Of one size; of growing sizes; with dropout.
+@pytest.mark.parametrize("model", ["cnn-48k", "compact-46k", "mobilenet-46k"])
 def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(model: str, name: str, faces: FaceSet) -> None:
     assert_goes_on(model, recipe(name, epochs=3), faces)
 
