@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
@@ -15,7 +16,7 @@ from fer_utils.models import zoo
 from fer_utils.report.analysis import WAY, best_ways, final_measure, original, summarize
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
-from fer_utils.report.language import sentences
+from fer_utils.report.language import sentences, translated
 from fer_utils.training.recipe import RECIPES
 
 FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
@@ -26,8 +27,6 @@ ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8
 COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
 MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
-# Points from a peer to its name, by where that stands.
-LABELS = {"left": (-5, 0), "right": (5, 0), "above": (5, 9), "below": (5, -10), "below left": (-3, -9)}
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.size": 9,
@@ -110,25 +109,27 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
             )  # fmt: skip
         of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)
         axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color="0.3", markersize=3, zorder=4)
-        _others(axes, measure, say)
+        ours = axes.legend(loc="lower right", fontsize=8)
+        others = _others(axes, measure, language)
+        axes.legend(handles=others, loc="upper left", ncols=2, fontsize=7, title=say["others"], title_fontsize=8)
+        axes.add_artist(ours)
         size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
-        axes.legend(loc="lower right", fontsize=8)
     text = say["curve_caption"].format(measure=say[measure], seeds=seeds(summary, say))
     return Figure(name, text, drawing, summary, note(table, language))
 
 
-def _others(axes: Axes, measure: str, say: dict[str, str]) -> None:
-    """What others reach, each with its name on the side where there is room."""
-    peers = PEERS.dropna(subset="parameters")
-    axes.plot(peers.parameters, peers.accuracy, "x", color="0.35", label=say["others"], zorder=2)
-    for peer in peers.itertuples():
+def _others(axes: Axes, measure: str, language: str) -> list[Line2D]:
+    """What others reach, each as a number: the legend has the names."""
+    marks = []
+    for number, peer in enumerate(PEERS.dropna(subset="parameters").sort_values("parameters").itertuples(), 1):
         where = "" if peer.measure == measure else f" ({peer.measure})"
-        axes.annotate(
-            f"{peer.name}{where}", (peer.parameters, peer.accuracy), xytext=LABELS[peer.label],
-            textcoords="offset points", ha="right" if "left" in peer.label else "left", va="center", fontsize=7,
-            color="0.25", zorder=2.5, path_effects=[withStroke(linewidth=2, foreground="white")],
+        marks += axes.plot(
+            peer.parameters, peer.accuracy, marker=f"${number}$", linestyle="none", color="black", markersize=7, markeredgewidth=0.2,
+            label=f"{translated(peer.name, language)}{where}", zorder=5,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
+    return marks
 
 
 def size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
