@@ -125,8 +125,8 @@ def _others(axes: Axes, measure: str, language: str) -> list[Line2D]:
     for number, peer in enumerate(PEERS.dropna(subset="parameters").sort_values("parameters").itertuples(), 1):
         where = "" if peer.measure == measure else f" ({peer.measure})"
         marks += axes.plot(
-            peer.parameters, peer.accuracy, marker=f"${number}$", linestyle="none", color="black", markersize=7, markeredgewidth=0.2,
-            label=f"{translated(peer.name, language)}{where}", zorder=5,
+            peer.parameters, peer.accuracy, marker=f"${number}$", linestyle="none", color="black", markersize=7,
+            markeredgewidth=0.2, label=f"{translated(peer.name, language)}{where}", zorder=5,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
     return marks
