@@ -53,8 +53,8 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
-        for place, (family, rows) in enumerate(data.groupby("family", sort=False)):
-            _points(axes, rows, str(family), place, say)
+        for place, family in enumerate(sorted(data.family.unique(), key=list(MARKERS).index)):
+            _points(axes, data[data.family == family], family, place, say)
         size_axis(axes, summary.parameters, say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
