@@ -1,17 +1,11 @@
 """Readers for the layouts in which people hold FER2013. The content decides which one reads, never the file's name."""
 
 import csv
-import gzip
 import io
 import itertools
-import lzma
 import re
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
 from fer_utils.data.pictures import gray, pictures_in
 from fer_utils.errors import InputError
@@ -36,8 +31,6 @@ FOLDER_USAGES = {
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
-# What the readers of archives raise at a damaged or locked file.
-DAMAGED = (OSError, EOFError, RuntimeError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
@@ -50,69 +43,34 @@ def read(path: Path) -> FaceSet:
     if path.is_dir():
         return read_folder(path)
     with path.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"PAR1"):
-        return read_parquet(path)
-    if start.startswith(b"PK\x03\x04"):
-        return read_csv(path, lambda: _open_zip(path))
-    if start.startswith(b"\x1f\x8b"):
-        return read_csv(path, lambda: _open_tar(path) if _is_tar(path) else gzip.open(path))
-    if start.startswith(b"\xfd7zXZ\x00"):
-        return read_csv(path, lambda: lzma.open(path))
-    return read_csv(path, lambda: path.open("rb"))
-
-
-@contextmanager
-def _open_zip(path: Path) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        members = [m for m in archive.namelist() if m.lower().endswith(".csv") and not m.startswith("__MACOSX")]
-        if len(members) != 1:
-            raise InputError(f"{path}: a zip holds exactly one csv file, this one holds {members or 'none'}. Unpack it")
-        with archive.open(members[0]) as member:
-            yield member
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except DAMAGED:
-        return False
-
-
-@contextmanager
-def _open_tar(path: Path) -> Iterator[IO[bytes]]:
-    with tarfile.open(path) as archive:  # the first csv: to see whether there is another would take a second reading
-        found = (archive.extractfile(member) for member in archive if member.name.lower().endswith(".csv"))
-        if (file := next(found, None)) is None:
-            raise InputError(f"{path}: there is no csv file in this archive. Unpack it")
-        with file:
-            yield file
+        parquet = file.read(4) == b"PAR1"
+    return read_parquet(path) if parquet else read_csv(path)
 
 
 # ---- csv ----
 
 
-def read_csv(path: Path, open_bytes: Callable) -> FaceSet:
+def read_csv(path: Path) -> FaceSet:
     """Faces from `label` (or `emotion`), `pixels` (or `feature`) and `Usage` columns, in any order."""
-    names = _header(path, open_bytes)
+    names = _header(path)
     text = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names}, strings_can_be_null=False)
     options = pyarrow.csv.ReadOptions(block_size=4 << 20, column_names=names, skip_rows=1)
     try:
-        with open_bytes() as file, ThreadPoolExecutor() as pool:
+        with open_csv(path) as file, ThreadPoolExecutor() as pool:
             batches = pyarrow.csv.open_csv(file, options, convert_options=text)
             parts = list(pool.map(_parse, batches))
     except (pa.ArrowInvalid, ValueError):
         # The fast way only knows that a row is bad. The slow way reads line by line and says which, and how.
-        raise _first_bad_row(path, open_bytes, names) from None
+        raise _first_bad_row(path, names) from None
     if not parts:
         raise InputError(f"{path}: a header and no rows")
     images, labels, usage, ids = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return FaceSet(images, labels, usage, path.name, ids if "id" in names else None)
 
 
-def _header(path: Path, open_bytes: Callable) -> list[str]:
+def _header(path: Path) -> list[str]:
     try:
-        with open_bytes() as file:
+        with open_csv(path) as file:
             line = file.readline(1000).decode("utf-8-sig")
     except (UnicodeDecodeError, *DAMAGED) as error:
         raise InputError(f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz ({error})") from None
@@ -150,8 +108,8 @@ def _trimmed(column: pa.Array) -> np.ndarray:
     return np.array(pc.utf8_trim_whitespace(column).to_pylist(), dtype=str)
 
 
-def _first_bad_row(path: Path, open_bytes: Callable, names: list[str]) -> InputError:
-    with open_bytes() as file:
+def _first_bad_row(path: Path, names: list[str]) -> InputError:
+    with open_csv(path) as file:
         rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=""))
         next(rows)
         try:

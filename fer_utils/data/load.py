@@ -10,10 +10,11 @@ import numpy as np
 import platformdirs
 import pyarrow as pa
 
+from fer_utils.data.archives import DAMAGED
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.ferplus import relabelled
-from fer_utils.data.formats import DAMAGED, read
+from fer_utils.data.formats import read
 from fer_utils.errors import InputError
 from fer_utils.files import whole
 

@@ -64,6 +64,12 @@ def gzipped(folder: Path, faces: FaceSet) -> Path:
     return folder / "faces.gz"
 
 
+def tarred_xz(folder: Path, faces: FaceSet) -> Path:
+    with tarfile.open(folder / "fer2013.tar.xz", "w:xz", preset=0) as archive:
+        archive.add(kaggle(folder, faces), "fer2013.csv")
+    return folder / "fer2013.tar.xz"
+
+
 def tarred(folder: Path, faces: FaceSet) -> Path:
     with tarfile.open(folder / "fer2013.tar.gz", "w:gz") as archive:
         archive.add(kaggle(folder, faces), "fer2013/fer2013.csv")
@@ -75,7 +81,7 @@ def xz(folder: Path, faces: FaceSet) -> Path:
     return folder / "faces.xz"
 
 
-@pytest.mark.parametrize("layout", [kaggle, icml, folders, parquet, zipped, gzipped, tarred, xz])
+@pytest.mark.parametrize("layout", [kaggle, icml, folders, parquet, zipped, gzipped, tarred, tarred_xz, xz])
 def test_every_layout_gives_the_same_faces(
     layout: Callable[[Path, FaceSet], Path], faces: FaceSet, tmp_path: Path
 ) -> None:
