@@ -48,8 +48,8 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
         return
     pairs = {measure: matched_pairs(table, measure) for measure in stated_measures(table)}
     final = pairs[final_measure(table)]
-    if short := say["space"].join(_in_short(pairs, equals, say)):
-        yield say["in_short"].format(short=short)
+    if short := [*_short_pairs(pairs, say), *(_short_parts(equals, say) if budgets(equals) else [])]:
+        yield say["in_short"].format(short=say["space"].join(short))
     if final:
         yield from (_told_pairs(found, say) for found in pairs.values())
         yield from _original_pairs(final, table, say)
@@ -74,8 +74,8 @@ def _told_pairs(pairs: list[Comparison], say: Say) -> str:
     )
 
 
-def _in_short(pairs: dict[str, list[Comparison]], equals: pd.DataFrame, say: Say) -> Iterator[str]:
-    """How many of the pairs are decided, at what cost, and which of the parts gain or lose where they are."""
+def _short_pairs(pairs: dict[str, list[Comparison]], say: Say) -> Iterator[str]:
+    """How many of the pairs are decided on each measure, and at what cost."""
     for measure, found in pairs.items():
         if found:
             signs = [np.sign(pair.difference.points) * pair.difference.decided for pair in found]
@@ -83,8 +83,10 @@ def _in_short(pairs: dict[str, list[Comparison]], equals: pd.DataFrame, say: Say
             yield say["short_pairs"].format(measure=say[measure], pairs=len(found), **counts)
     if ratios := [pair.first.multiply_adds / pair.second.multiply_adds for pair in next(iter(pairs.values()))]:
         yield say["short_cost"].format(ratios=say["comma"].join(map("{:.1f}".format, ratios)))
-    if not budgets(equals):
-        return
+
+
+def _short_parts(equals: pd.DataFrame, say: Say) -> Iterator[str]:
+    """Which of the parts gain or lose, and at which budgets."""
     told, nothing = [], []
     at_budgets = {budget: parts(equals, budget) for budget in budgets(equals)}
     for part in PARTS:

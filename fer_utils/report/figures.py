@@ -45,11 +45,11 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
 
     Of one family, the original report's values stand beside ours; several are held against each other alone.
     """
+    if table.empty:
+        return None
     say, summary = sentences(language), summarize(table)
     theirs = original(table).validation_accuracy.dropna().rename("validation_accuracy_original")
     data = summary.join(theirs if summary.family.nunique() == 1 else theirs[:0], on="model")
-    if data.empty:
-        return None
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()

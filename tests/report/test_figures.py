@@ -8,3 +8,17 @@ def test_the_same_table_is_drawn_with_the_same_bytes() -> None:
     first, second = (figure._repr_mimebundle_()[0] for figure in drawn if figure)
     assert first == second
     assert first["image/svg+xml"].count("<path") > 10
+
+
+def test_the_originals_values_stand_beside_one_family_and_never_beside_drawn_faces() -> None:
+    cnns: dict[str, float | list[float]] = {"cnn-48k": 0.5, "cnn-103k": 0.6}
+    for table, values in (
+        (table_of(cnns), 2),
+        (table_of(cnns, data="demo"), 0),
+        (table_of(cnns | {"mobilenet-46k": 0.6}), 0),
+    ):
+        figure = size_scatter(table, "sizes", "en")
+        assert figure is not None
+        assert figure.data.validation_accuracy_original.notna().sum() == values
+        assert ("The original's" in figure.caption) == bool(values)
+    assert size_scatter(table_of(cnns)[:0], "sizes", "en") is None
