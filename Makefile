@@ -51,7 +51,9 @@ published: $(VENV)/ready
 	teachers=$(TEACHERS); for run in $(TAUGHT); do \
 		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $$teachers --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
 	done
-	$(STUDY) --models compact-46k --epochs 60 --out runs/published/compact-untaught.csv
+	for epochs in 48 60; do \
+		$(STUDY) --models compact-46k --epochs $$epochs --out runs/published/compact-untaught-$$epochs.csv || exit; \
+	done
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
 	$(REPORT) --language zh-TW --out figures/report.zh-TW.pdf
