@@ -37,7 +37,7 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
     for nb in notebooks:
         cells += [cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}]
     data = _data_line(table, say)
-    about = say["provenance_text"].format(runs=len(table), data=data, epochs=RECIPES["original"].epochs)
+    about = say["provenance_text"].format(runs=len(table), data=data)
     recipes = [RECIPES[name] for name in table.recipe.unique()]
     lines = [_recipe_line(recipe, say) for recipe in recipes]
     longest = table.groupby("recipe").epochs.max()
@@ -45,8 +45,15 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
     trained = say["space"].join(lines)
     others = PEERS[PEERS.measure == final_measure(table)]
     named = [f"{translated(peer.name, language)}: {peer.source}" for peer in others.itertuples()]
-    sources = [] if is_demo(table) else [say["sources"].format(sources=say["semicolon"].join([*SOURCES, *named]))]
-    texts = [f"# {say['provenance']}", about, trained, *sources, runs_table(table, language).markdown()]
+    told = say["reconstructed"].format(epochs=RECIPES["original"].epochs)
+    sources = [told, say["sources"].format(sources=say["semicolon"].join([*SOURCES, *named]))]
+    texts = [
+        f"# {say['provenance']}",
+        about,
+        trained,
+        *([] if is_demo(table) else sources),
+        runs_table(table, language).markdown(),
+    ]
     cells += [new_markdown_cell("\n\n".join(texts))]
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {
@@ -82,9 +89,10 @@ def _recipe_line(recipe: Recipe, say: dict[str, str]) -> str:
             rotation=change.rotation_degrees,
             shift=change.shift_px,
             zoom=100 * change.zoom,
-            contrast=100 * change.contrast,
         )
     )
+    if change.contrast:
+        parts.append(say["recipe_contrast"].format(contrast=100 * change.contrast))
     if change.mixup:
         parts.append(say["recipe_mixup"].format(mixup=100 * change.mixup))
     if len(recipe.sides_px) > 1:

@@ -29,8 +29,10 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
         shown[say[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
         if (column := f"{measure}_accuracy_without_leak") in summary:
             shown[say["without_leak"].format(measure=say[measure])] = summary[column]
-    shown[say["original_validation"]] = summary.model.map(original(table).validation_accuracy)
-    text = say["results_caption"].format(epochs=RECIPES["original"].epochs)
+    text, theirs = say["results_caption"], summary.model.map(original(table).validation_accuracy)
+    if theirs.notna().any():
+        shown[say["original_validation"]] = theirs
+        text += say["results_original"].format(epochs=RECIPES["original"].epochs)
     return Table(name, text, shown, note(table, language))
 
 
@@ -82,8 +84,8 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
                 say[pair.measure],
                 pair.first[f"{pair.measure}_accuracy"],
                 pair.second[f"{pair.measure}_accuracy"],
-                f"{found.points:+.1f} ({low:+z.1f} – {high:+z.1f})",
-                f"{found.p:.3f}",
+                f"{found.points:+.1f} ({say['range'].format(low=f'{low:+z.1f}', high=f'{high:+z.1f}')})",
+                f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001",
                 say["yes" if found.decided else "no"],
             )
         )

@@ -125,8 +125,7 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
                     rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
                     markersize=5, label=say[str(family)],
                 )  # fmt: skip
-            if cost in others:
-                known = others.dropna(subset=cost)
+            if cost in others and len(known := others.dropna(subset=cost)):
                 axes.plot(known[cost], known.accuracy, "x", color="0.35", markersize=5, label=say["others"], zorder=2)
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))

@@ -3,7 +3,7 @@ import pytest
 
 from fer_utils.report.figures import learning_curves
 from fer_utils.report.merge import merge
-from fer_utils.report.tables import layer_table
+from fer_utils.report.tables import layer_table, results_table
 from tests.report.test_analysis import table_of
 
 
@@ -41,3 +41,14 @@ def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[
         for recipe in ("quick", "full")
     ]
     assert ["averaged" in caption for caption in captions] == [False, True]
+
+
+def test_a_report_on_drawn_faces_says_nothing_of_the_original() -> None:
+    drawn = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}, data="demo")
+    text = merge([], drawn, "en").cells[-1].source
+    shown = results_table(drawn, "results", "en")
+    assert "original" not in (text + shown.markdown()).lower()
+    assert "contrast" not in text  # recipe quick does not change it
+    beside = results_table(table_of({"mobilenet-46k": 0.6}), "results", "en").markdown()
+    assert "original, validation" in beside
+    assert "0.6364" in beside
