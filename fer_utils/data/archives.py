@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer_utils.errors import InputError
@@ -34,10 +34,15 @@ def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
     return path.open("rb")
 
 
+def _is_csv(name: str) -> bool:
+    """Whether a member of an archive is a csv by its name; macOS lays a hidden `._fer2013.csv` before the real one."""
+    return name.lower().endswith(".csv") and not PurePosixPath(name).name.startswith(".")
+
+
 @contextmanager
 def _open_zip(path: Path) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(path) as archive:
-        members = [m for m in archive.namelist() if m.lower().endswith(".csv") and not m.startswith("__MACOSX")]
+        members = list(filter(_is_csv, archive.namelist()))
         if len(members) != 1:
             raise InputError(f"{path}: a zip holds exactly one csv file, this one holds {members or 'none'}. Unpack it")
         with archive.open(members[0]) as member:
@@ -54,7 +59,7 @@ def _is_tar(path: Path) -> bool:
 @contextmanager
 def _open_tar(path: Path) -> Iterator[IO[bytes]]:
     with tarfile.open(path) as archive:  # the first csv: to see whether there is another would take a second reading
-        found = (archive.extractfile(member) for member in archive if member.name.lower().endswith(".csv"))
+        found = (archive.extractfile(member) for member in archive if _is_csv(member.name))
         if (file := next(found, None)) is None:
             raise InputError(f"{path}: there is no csv file in this archive. Unpack it")
         with file:

@@ -55,6 +55,7 @@ def parquet(folder: Path, faces: FaceSet) -> Path:
 
 def zipped(folder: Path, faces: FaceSet) -> Path:
     with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
+        archive.writestr("__MACOSX/._fer2013.csv", "no csv")
         archive.write(kaggle(folder, faces), "fer2013.csv")
     return folder / "archive.zip"
 
@@ -72,6 +73,7 @@ def tarred_xz(folder: Path, faces: FaceSet) -> Path:
 
 def tarred(folder: Path, faces: FaceSet) -> Path:
     with tarfile.open(folder / "fer2013.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("fer2013/._fer2013.csv"))  # as macOS writes it
         archive.add(kaggle(folder, faces), "fer2013/fer2013.csv")
     return folder / "fer2013.tar.gz"
 
