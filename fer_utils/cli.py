@@ -30,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 
 
 def main() -> None:
-    """Run the command line; a `FerError`, or a file that cannot be written, is one line on stderr and an exit code."""
+    """Run the command line; an error is one line on stderr and an exit code, with `--debug` a traceback."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     # A study that is told to stop stops its runs as well.
@@ -42,6 +42,11 @@ def main() -> None:
             raise
         print(f"fer: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
+    except Exception as error:  # a fault of ours, or a GPU without memory
+        if debug:
+            raise
+        print(f"fer: {type(error).__name__}: {str(error).partition(chr(10))[0]} (--debug says where)", file=sys.stderr)
+        sys.exit(1)
 
 
 @app.callback()
@@ -170,16 +175,15 @@ def evaluate(
     name, read = open_reader(model, pick_device(device))
     faces = load(data, ferplus)
     worth = assess(answer(read, labelled_part(faces, usage), faces))
+    leak = worth["accuracy_without_leak"]
     if as_json:
-        worth["accuracy_without_leak"] = (
-            None if isnan(worth["accuracy_without_leak"]) else worth["accuracy_without_leak"]
-        )
-        print(json.dumps({"model": name, "data": faces.name, "usage": usage, **worth}))
+        about = {"model": name, "data": faces.name, "usage": usage}
+        print(json.dumps({**about, **worth, "accuracy_without_leak": None if isnan(leak) else leak}))
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
     print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
-    if not isnan(worth["accuracy_without_leak"]):
-        print(f"without the faces that Training also holds, or nearly: {worth['accuracy_without_leak']:.4f}")
+    if not isnan(leak):
+        print(f"without the faces that Training also holds, or nearly: {leak:.4f}")
     table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
     _print_table("By class", table)
 
@@ -274,30 +278,37 @@ def bench(
 
 @app.command()
 def report(
-    data: Data = "demo",
-    recipe: RecipeName = "quick",
-    language: Annotated[str, typer.Option(help="The language of the report: en or zh-TW.")] = "en",
+    data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; or 'demo'.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language of the report: en or zh-TW.")] = None,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The PDF; the HTML file comes to lie beside it.")] = Path(
         "report.pdf"
     ),
-    seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
+    seeds: Annotated[str | None, typer.Option(help="Whole numbers, with commas between.")] = None,
     epochs: Epochs = None,
-    device: Device = "auto",
-    runs: RunsDir = Path("runs"),
+    device: Annotated[str | None, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
+    teacher: Teachers = None,
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
     budgets: Annotated[
         str | None, typer.Option(help="Sizes of the nets that differ in one thing at a time: 20k,46k; or '' for none.")
     ] = None,
-    budget_seeds: Annotated[str, typer.Option(help="Their seeds.")] = "0",
+    budget_seeds: Annotated[str | None, typer.Option(help="Their seeds.")] = None,
     budget_epochs: Annotated[int | None, typer.Option(min=1, help="Their epochs; --epochs if not given.")] = None,
-    ferplus: Annotated[str, typer.Option(help="fer2013new.csv of FER+, to see whether people share the labels.")] = "",
+    ferplus: Annotated[
+        str | None, typer.Option(help="fer2013new.csv of FER+, to see whether people share the labels.")
+    ] = None,
 ) -> None:
-    """Train what is missing, run the four notebooks, and write the report as PDF and HTML."""
+    """Train what is missing, run the four notebooks, and write the report as PDF and HTML.
+
+    What is not given here is as the notebooks have it in their first cell.
+    """
     from fer_utils.report.report import make_report
 
     written = make_report(
-        data, recipe, language, out, seeds, epochs, device, runs, figures,
-        budgets=budgets, budget_seeds=budget_seeds, budget_epochs=budget_epochs, ferplus=ferplus,
+        out, figures, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,
+        runs_dir=runs and str(runs), teachers=teacher and ",".join(teacher), budgets=budgets,
+        budget_seeds=budget_seeds, budget_epochs=budget_epochs, ferplus=ferplus,
     )  # fmt: skip
     for path in written:
         print(path)

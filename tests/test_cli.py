@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from fer_utils.cli import app
+from fer_utils.cli import app, main
 from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.models.zoo import MODELS
 from fer_utils.report import report
@@ -109,6 +109,18 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: 
         assert len(found.stderr.splitlines()) == 1
 
 
+def test_a_fault_of_the_program_is_a_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["fer", "train", "cnn-48k", "--seed", "9" * 30])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fer: ")
+    assert line.endswith("(--debug says where)")
+
+
 def test_debug_shows_the_traceback() -> None:
     found = fer("data", "nowhere.csv", "--debug")
     assert "Traceback" in found.stderr
@@ -118,7 +130,8 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
     given: dict = {}
 
     def record(*values: object, **named: object) -> list[Path]:
-        given.update(inspect.signature(original).bind(*values, **named).arguments)
+        bound = inspect.signature(original).bind(*values, **named).arguments
+        given.update(bound | bound.pop("given"))
         return [tmp_path]
 
     original = report.make_report
@@ -126,9 +139,11 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
     expected = {
         "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
         "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv",
-        "out": tmp_path / "r.pdf", "runs": tmp_path / "runs", "figures": tmp_path / "figures",
+        "teacher": "teacher-1.6m", "out": tmp_path / "r.pdf",
+        "runs": tmp_path / "runs", "figures": tmp_path / "figures",
     }  # fmt: skip
     options = [part for name, value in expected.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert CliRunner().invoke(app, ["report", *options]).exit_code == 0
-    expected |= {"runs_dir": expected.pop("runs"), "figures_dir": expected.pop("figures")}
+    expected |= {"runs_dir": str(expected.pop("runs")), "figures_dir": expected.pop("figures")}
+    expected |= {"teachers": expected.pop("teacher")}
     assert given == expected

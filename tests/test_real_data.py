@@ -53,11 +53,6 @@ def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> No
         assert worth["accuracy"] == pytest.approx(shipped[name], abs=3 / 3589)  # another machine rounds otherwise
 
 
-def test_the_smallest_mobilenet_reads_six_faces_in_ten() -> None:
-    table = pd.read_csv(ROOT / "figures" / "results.csv")
-    assert table[table.model == "mobilenet-46k"].PublicTest_accuracy.max() >= 0.60
-
-
 def test_the_published_figures_are_from_this_data(real: FaceSet) -> None:
     table = pd.read_csv(ROOT / "figures" / "runs.csv")
     assert set(table.fingerprint) == {real.fingerprint}

@@ -58,9 +58,14 @@ def _is_tar(path: Path) -> bool:
 
 @contextmanager
 def _open_tar(path: Path) -> Iterator[IO[bytes]]:
-    with tarfile.open(path) as archive:  # the first csv: to see whether there is another would take a second reading
-        found = (archive.extractfile(member) for member in archive if _is_csv(member.name))
-        if (file := next(found, None)) is None:
+    with tarfile.open(path) as archive:
+        members = (member for member in archive if _is_csv(member.name))
+        if (first := next(members, None)) is None or (file := archive.extractfile(first)) is None:
             raise InputError(f"{path}: there is no csv file in this archive. Unpack it")
         with file:
             yield file
+            # What comes after it is seen where it was read to its end: to look ahead would unpack all of it twice.
+            if not file.read(1) and (other := next(members, None)):
+                raise InputError(
+                    f"{path}: holds {first.name} and {other.name}; allowed is exactly one csv file. Unpack it"
+                )

@@ -8,13 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+VIEW_VERSION = 1  # teachers' answers are kept; count up when the same numbers come to mean another cut of a face
+
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
-    `flip` mirrors half of the faces. `mixup` blends another face into each, by a share drawn evenly from 0..value
-    (after Zhang et al. 2018, arXiv 1710.09412).
+    `flip` mirrors half of the faces. `contrast` scales the tones, and shifts them by that share of 64 gray levels.
+    `mixup` blends another face into each, by a share drawn evenly from 0..value (after Zhang et al.
+    2018, arXiv 1710.09412).
     """
 
     flip: bool = True

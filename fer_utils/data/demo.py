@@ -140,7 +140,7 @@ def _mouth(
     level, width = uniform(0.46, 0.56), 0.3 * (1 + 0.6 * face.mouth_width) * uniform(0.85, 1.15)
     bend = -0.14 * face.mouth_curve
     opened = np.clip(0.19 * face.mouth_open, 0, 0.3)
-    t = np.clip((x - 0) / width, -1, 1)
+    t = np.clip(x / width, -1, 1)
     middle = level + bend * (t**2 - 0.5)  # the corners go up with a smile and down with a frown
     inside = _edge(np.abs(y - middle) - opened * np.sqrt(1 - t**2)) * _edge(np.abs(x) - width)
     _paint(picture, inside * (opened > 0.015), dark * 0.4)

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 import re
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +152,10 @@ def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
 
 
 def read_parquet(path: Path) -> FaceSet:
-    """Faces from a parquet table: `image` (bytes, or a struct with `bytes`), and perhaps `label` and `usage`."""
+    """Faces from a parquet table: `image` (bytes, or a struct with `bytes`), and perhaps `label` and `usage`.
+
+    Where Hugging Face's metadata name the classes, a label counts in their order: folders have theirs by the alphabet.
+    """
     table = pyarrow.parquet.read_table(path)
     names = {name.strip().lower(): name for name in table.column_names}
     if "image" not in names:
@@ -164,14 +168,26 @@ def read_parquet(path: Path) -> FaceSet:
     labels = np.full(len(stack), UNLABELLED)
     if column := names.get("label") or names.get("emotion"):
         given = [UNLABELLED if v is None or v != v else v for v in table[column].to_pylist()]  # NaN is not itself
-        _check_rows(path, "label", given, range(UNLABELLED, len(CLASSES)), ALLOWED_LABELS)
-        labels = np.array(given, np.int64)
+        classes = _classes(path, table, column)
+        _check_rows(path, "label", given, range(UNLABELLED, len(classes)), ALLOWED_LABELS)
+        labels = np.array([*classes, UNLABELLED])[np.array(given, np.int64)]  # of the last, -1 is the position
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
     if "usage" in names:
         usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
         _check_rows(path, "usage", usage.tolist(), USAGES, ", ".join(USAGES))
     ids = np.array(table[names["id"]].to_pylist(), dtype=str) if "id" in names else None
     return FaceSet(stack, labels, usage, path.name, ids)
+
+
+def _classes(path: Path, table: pa.Table, column: str) -> list[int]:
+    """Our class for each number that a column of labels may have."""
+    about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    names = about.get("info", {}).get("features", {}).get(column, {}).get("names")
+    if names is None:
+        return list(range(len(CLASSES)))
+    if unknown := [name for name in names if name.lower() not in FOLDER_CLASSES]:
+        raise InputError(f"{path}: its metadata name the class {unknown[0]!r}; allowed are {', '.join(CLASSES)}")
+    return [FOLDER_CLASSES[name.lower()] for name in names]
 
 
 def _check_rows(path: Path, column: str, values: list, allowed: Container, words: str) -> None:

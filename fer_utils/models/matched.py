@@ -91,7 +91,12 @@ def matched(family: str, budget: int) -> nn.Sequential:
 def chain(budget: int) -> list[str]:
     """The names of the nets from the plain CNN to the MobileNet at a budget, one step after the other."""
     sizes = dict.fromkeys(("cnn4fc", "cnn8fc", "cnn8", "narrow8", "separable8"), budget) | {"narrow8": BUDGETS[budget]}
-    return [f"{family}-{size // 1000}k" for family, size in sizes.items()]
+    return [f"{family}-{thousands(size)}" for family, size in sizes.items()]
+
+
+def thousands(count: int) -> str:
+    """A count of parameters as names have it: 46k."""
+    return f"{count // 1000}k"
 
 
 def narrow(budget: int) -> nn.Sequential:

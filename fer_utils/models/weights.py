@@ -40,6 +40,11 @@ def open_model(net: str) -> tuple[str, nn.Sequential]:
     return load_weights(locate(net))
 
 
+def ships(net: str) -> bool:
+    """Whether the package has trained weights of a net by this name."""
+    return (SHIPPED / f"{net}.safetensors").exists()
+
+
 def locate(net: str) -> Path:
     """The file of weights of a trained net: the folder of a finished run, a file, or a model that ships."""
     path = Path(net).expanduser()
@@ -49,8 +54,8 @@ def locate(net: str) -> Path:
         return path / "weights.safetensors"
     if path.is_file():
         return path
-    if (ships := SHIPPED / f"{net}.safetensors").exists():
-        return ships
+    if ships(net):
+        return SHIPPED / f"{net}.safetensors"
     if net in MODELS:
         raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
     if path.suffix or path.name != net:

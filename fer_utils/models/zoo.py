@@ -13,7 +13,7 @@ from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import unknown
 from fer_utils.models.cnn import cnn
 from fer_utils.models.compact import compact
-from fer_utils.models.matched import BUDGETS, matched, narrow
+from fer_utils.models.matched import BUDGETS, matched, narrow, thousands
 from fer_utils.models.matched import FAMILIES as MATCHED
 from fer_utils.models.mobilenet import mobilenet
 from fer_utils.models.resnet import resnet
@@ -39,8 +39,8 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "compact-900k": partial(compact, 16, [(40, 4), (80, 4), (136, 4)], head=256),
     "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
     # For question 4: nets of equal size that differ in one thing at a time.
-    **{f"{name}-{n // 1000}k": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
-    **{f"narrow8-{size // 1000}k": partial(narrow, n) for n, size in BUDGETS.items()},
+    **{f"{name}-{thousands(n)}": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
+    **{f"narrow8-{thousands(size)}": partial(narrow, n) for n, size in BUDGETS.items()},
 }
 
 

@@ -117,12 +117,11 @@ def matched_pairs(table: pd.DataFrame, measure: str) -> list[Comparison]:
     return pairs
 
 
-def catch_up(table: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
+def caught_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
     """The best MobileNet on validation, the smallest plain CNN that is as accurate or more, and the next smaller one.
 
-    A CNN that is not in the table is None.
+    They are rows of a summary; a CNN that is not in it is None.
     """
-    summary = summarize(table)
     nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
     best = nets.loc[nets.validation_accuracy.idxmax()]
     equals = cnns[cnns.validation_accuracy >= best.validation_accuracy]

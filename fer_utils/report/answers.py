@@ -10,16 +10,20 @@ import pandas as pd
 
 from fer_utils.report.analysis import Comparison, compare, final_measure, original, summarize
 from fer_utils.report.display import Text, minus, note
-from fer_utils.report.language import sentences
+from fer_utils.report.language import Say, sentences
 from fer_utils.report.statistics import LEVEL
 from fer_utils.training.recipe import RECIPES
-
-Say = dict[str, str]
 
 
 def answer(table: pd.DataFrame, language: str, parts: Iterator[str]) -> Text:
     """The paragraphs of an answer as one text, with the note that its results need."""
-    return Text(minus("\n\n".join(parts)), note(table, language))
+    return Text(minus("\n\n".join([*parts, *_taught(table, sentences(language))])), note(table, language))
+
+
+def _taught(table: pd.DataFrame, say: Say) -> Iterator[str]:
+    """That all nets of a table learned from others, where they did."""
+    if table.teachers.all():
+        yield say["taught"].format(count=table.teachers.iloc[0].count(" + ") + 1)
 
 
 def architecture(table: pd.DataFrame, language: str) -> Text:

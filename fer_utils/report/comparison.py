@@ -14,7 +14,7 @@ from fer_utils.report.analysis import (
     Comparison,
     anatomy,
     budgets,
-    catch_up,
+    caught_up,
     compare,
     final_measure,
     matched_pairs,
@@ -24,11 +24,11 @@ from fer_utils.report.analysis import (
     steps,
     summarize,
 )
-from fer_utils.report.answers import Say, answer, doubt, verdict
+from fer_utils.report.answers import answer, doubt, verdict
 from fer_utils.report.costs import front
 from fer_utils.report.display import Text
 from fer_utils.report.figures import seed_shown
-from fer_utils.report.language import sentences
+from fer_utils.report.language import Say, sentences
 from fer_utils.report.statistics import LEVEL
 
 SAME_SIZE_PERCENT = 100 * (SAME_SIZE - 1)
@@ -55,7 +55,7 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
         yield from _original_pairs(final, table, say)
     else:
         yield say["no_pairs"].format(percent=SAME_SIZE_PERCENT)
-    yield _caught_up(table, say)
+    yield say["space"].join([_caught_up(table, say), *_original_catch_up(table, say)])
     if final:
         yield say["space"].join(_reasons(final[0], say, told_apart=bool(budgets(equals))))
     if budgets(equals):
@@ -93,7 +93,9 @@ def _short_parts(equals: pd.DataFrame, say: Say) -> Iterator[str]:
         differences = {budget: found[part].difference for budget, found in at_budgets.items()}
         decided = {budget: difference for budget, difference in differences.items() if difference.decided}
         for key, sign in (("short_gain", 1), ("short_loss", -1)):
-            if at := [_thousands(budget) for budget, difference in decided.items() if sign * difference.points > 0]:
+            if at := [
+                matched.thousands(budget) for budget, difference in decided.items() if sign * difference.points > 0
+            ]:
                 told.append(say[key].format(part=say[part], budgets=say["comma"].join(at)))
         if not decided:
             nothing.append(say[part])
@@ -159,7 +161,7 @@ def _shared_errors(said: dict[str, pd.DataFrame]) -> dict:
 
 
 def _caught_up(table: pd.DataFrame, say: Say) -> str:
-    best, cnn, smaller = catch_up(table)
+    best, cnn, smaller = caught_up(summarize(table))
     slots = {"best": best.model, "best_parameters": best.parameters, "measure": say["validation"]}
     if cnn is None:
         return say["no_catch_up"].format(**slots, largest=table[table.family == "cnn"].parameters.max())
@@ -179,6 +181,19 @@ def _caught_up(table: pd.DataFrame, say: Say) -> str:
     return told + say["space"] + behind
 
 
+def _original_catch_up(table: pd.DataFrame, say: Say) -> Iterator[str]:
+    """Which plain CNN is the first to reach the best MobileNet in the original's numbers, where it has them all."""
+    theirs = summarize(table).assign(
+        validation_accuracy=lambda ours: ours.model.map(original(table).validation_accuracy)
+    )
+    if theirs[theirs.family.isin(["mobilenet", "cnn"])].validation_accuracy.notna().all():
+        best, cnn, _ = caught_up(theirs)
+        if cnn is not None:
+            yield say["original_catch_up"].format(
+                cnn=cnn.model, best=best.model, ratio=cnn.parameters / best.parameters
+            )
+
+
 def _one_at_a_time(table: pd.DataFrame, say: Say) -> Iterator[str]:
     """What lies between a plain CNN and the MobileNet of equal size, part by part, at every budget."""
     at = budgets(table)
@@ -187,16 +202,19 @@ def _one_at_a_time(table: pd.DataFrame, say: Say) -> Iterator[str]:
     measure = final_measure(table)
     whole = [compare(table, net, cnn, measure) for cnn, net in ends]
     yield say["one_at_a_time"].format(
-        budgets=say["comma"].join(map(_thousands, at)), measure=say[measure], total=_listed(whole, say)
+        budgets=say["comma"].join(map(matched.thousands, at)), measure=say[measure], total=_listed(whole, say)
     )
     slots = {part: _listed([pairs[part] for pairs in found], say) for part in PARTS}
     *_, block, width = (_listed(list(pairs), say) for pairs in zip(*single, strict=True))
     told = [say[f"told_{part}"].format(points=points, block=block, width=width) for part, points in slots.items()]
     yield "\n".join(f"- {line}" for line in told)
+    pays = [budget for budget, pairs in zip(at, found, strict=True) if _gains(pairs["block_part"])]
+    verdict_key = "saving_pays" if pays else "saving_does_not_pay"
+    yield say[verdict_key].format(budgets=say["comma"].join(map(matched.thousands, pays)))
 
 
-def _thousands(budget: int) -> str:
-    return f"{budget // 1000}k"
+def _gains(pair: Comparison) -> bool:
+    return pair.difference.decided and pair.difference.points > 0
 
 
 def _listed(pairs: list[Comparison], say: Say) -> str:

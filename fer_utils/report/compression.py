@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+import torch
 from torch import nn
 
 from fer_utils.data.faces import FaceSet, split
@@ -17,11 +18,10 @@ from fer_utils.models import weights, zoo
 from fer_utils.models.export import FORMATS, export, open_onnx
 from fer_utils.report import failures
 from fer_utils.report.analysis import final_measure
+from fer_utils.report.costs import face_milliseconds
 from fer_utils.report.display import Table, note
 from fer_utils.report.language import sentences
 from fer_utils.report.publish import fill
-from fer_utils.training.bench import face_milliseconds
-from fer_utils.training.devices import pick_device
 from fer_utils.training.evaluate import labelled_part, reader
 
 FILES = Path("figures/compression.csv")
@@ -36,7 +36,7 @@ def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.Da
             file = Path(folder) / f"{format}.onnx"
             export(net, name, format, file, training)
             rows.append((format, file.stat().st_size, open_onnx(file)[1]))
-    rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, pick_device("cpu"))))
+    rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, torch.device("cpu"))))
     found = [read(part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {
@@ -56,7 +56,7 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
     found = []
     for model in failures.examples(table)[:2]:
         run = table[table.model == model].sort_values("seed").run.iloc[0]
-        found.append(compressed(*weights.load_weights(Path(run) / "weights.safetensors"), faces, measure))
+        found.append(compressed(*weights.open_model(run), faces, measure))
     shown = pd.concat(found)[["model", "format", "bytes", "accuracy", "milliseconds"]]
     shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)
     shown = shown.rename(columns=say | {"accuracy": say["accuracy_on"].format(measure=say[measure])})

@@ -12,6 +12,7 @@ import nbformat
 import pandas as pd
 import papermill
 from filelock import FileLock
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
@@ -29,10 +30,11 @@ def sources() -> list[Path]:
     return found
 
 
-def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[NotebookNode]:
-    """Run notebooks, two at a time, and return them with their outputs, in the order given.
+def run_all(
+    paths: list[Path], parameters: list[dict[str, Any]], table: pd.DataFrame, folder: Path
+) -> list[NotebookNode]:
+    """Run notebooks, each with its parameters, two at a time; return them with their outputs, in the order given.
 
-    Each gets those of the parameters that it has.
     What has run is kept in `folder`, and taken from there while notebook, parameters, results and code are the same.
     Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
     """
@@ -42,17 +44,17 @@ def run_all(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, 
     return [nbformat.read(path, as_version=4) for path in done]
 
 
-def _run_missing(paths: list[Path], parameters: dict[str, Any], table: pd.DataFrame, folder: Path) -> list[Path]:
-    state = json.dumps(parameters, sort_keys=True) + table.to_csv() + code_version()
-    done = [folder / f"{source.stem}_{_key(source, state)}.ipynb" for source in paths]
-    missing = [(source, path) for source, path in zip(paths, done, strict=True) if not path.exists()]
-    if missing:
+def _run_missing(paths: list[Path], parameters: list[dict[str, Any]], table: pd.DataFrame, folder: Path) -> list[Path]:
+    state = table.to_csv() + code_version()
+    jobs = [
+        (source, folder / f"{source.stem}_{_key(source, given, state)}.ipynb", given)
+        for source, given in zip(paths, parameters, strict=True)
+    ]
+    if missing := [job for job in jobs if not job[1].exists()]:
         log = str(folder / "kernels.log")
-        known = [papermill.inspect_notebook(str(source)) for source, _ in missing]
-        given = [{name: value for name, value in parameters.items() if name in names} for names in known]
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _send_stderr, (log,)) as pool:
-            list(pool.map(execute, *zip(*missing, strict=True), given))
-    return done
+            list(pool.map(execute, *zip(*missing, strict=True)))
+    return [path for _, path, _ in jobs]
 
 
 def _send_stderr(path: str) -> None:
@@ -61,8 +63,9 @@ def _send_stderr(path: str) -> None:
     os.dup2(log, 2)
 
 
-def _key(source: Path, state: str) -> str:
-    return hashlib.sha256(source.read_bytes() + state.encode()).hexdigest()[:12]
+def _key(source: Path, parameters: dict[str, Any], state: str) -> str:
+    decides = json.dumps(parameters, sort_keys=True) + state
+    return hashlib.sha256(source.read_bytes() + decides.encode()).hexdigest()[:12]
 
 
 def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
@@ -77,4 +80,7 @@ def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
         raise FerError(
             f"{source.name}, cell {error.cell_index + 1}: {error.ename}: {error.evalue}. See {failed}"
         ) from None
+    except DeadKernelError:
+        unfinished.unlink(missing_ok=True)
+        raise FerError(f"{source.name}: its kernel was killed; is the memory full? Its runs are kept") from None
     unfinished.replace(path)

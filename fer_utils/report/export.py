@@ -30,23 +30,19 @@ PANDOC_MARKDOWN = "markdown-native_divs-native_spans-markdown_in_html_blocks+pip
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
 
-class UnfinishedNotebookError(FerError):
-    """A notebook that failed, or was not run to its end, is no report."""
-
-
 def refuse_unfinished(nb: NotebookNode) -> None:
     """Raise if a cell failed or was not run: such a notebook is never typeset."""
     for number, cell in enumerate(nb.cells, 1):
         if cell.cell_type == "code":
             failed = [output for output in cell.outputs if output.output_type == "error"]
             if failed:
-                raise UnfinishedNotebookError(
+                raise FerError(
                     f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Mend and run the notebook first"
                 )
             if cell.source.strip() and cell.execution_count is None:
-                raise UnfinishedNotebookError(f"cell {number} was not run. Run the whole notebook first")
+                raise FerError(f"cell {number} was not run. Run the whole notebook first")
     if nb.metadata.get("papermill", {}).get("exception"):
-        raise UnfinishedNotebookError("papermill says that this notebook failed. Mend and run it first")
+        raise FerError("papermill says that this notebook failed. Mend and run it first")
 
 
 class ShownOutputs(Preprocessor):

@@ -16,7 +16,7 @@ from fer_utils.models import zoo
 from fer_utils.report.analysis import WAY, best_ways, final_measure, original, summarize
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
-from fer_utils.report.language import sentences, translated
+from fer_utils.report.language import Say, sentences, translated
 from fer_utils.training.recipe import RECIPES
 
 FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
@@ -64,7 +64,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     return Figure(name, text, drawing, data, note(table, language))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, place: int, say: dict[str, str]) -> None:
+def _points(axes: Axes, rows: pd.DataFrame, family: str, place: int, say: Say) -> None:
     """The nets of a family, ours and the original's; sizes stand above the bars, of every second family below."""
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
@@ -132,7 +132,7 @@ def _others(axes: Axes, measure: str, language: str) -> list[Line2D]:
     return marks
 
 
-def size_axis(axes: Axes, parameters: pd.Series, say: dict[str, str]) -> None:
+def size_axis(axes: Axes, parameters: pd.Series, say: Say) -> None:
     """Make the horizontal axis one of parameters, with room for names at both ends."""
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
@@ -152,20 +152,20 @@ def _inside(axes: Axes, x: float) -> bool:
     return low <= x <= high
 
 
-def seeds(summary: pd.DataFrame, say: dict[str, str]) -> str:
+def seeds(summary: pd.DataFrame, say: Say) -> str:
     """How many seeds a model has, in words."""
     low, high = summary.seeds.min(), summary.seeds.max()
     key = "one_seed" if high == 1 else "some_seeds" if low == high else "many_seeds"
     return say[key].format(low=low, high=high)
 
 
-def epochs(summary: pd.DataFrame, say: dict[str, str]) -> str:
+def epochs(summary: pd.DataFrame, say: Say) -> str:
     """How many epochs the models were trained."""
     found = sorted(summary.epochs.unique())
     return say["or"].join(map(str, found)) if len(found) < 3 else say["range"].format(low=found[0], high=found[-1])
 
 
-def seed_shown(table: pd.DataFrame, say: dict[str, str]) -> str:
+def seed_shown(table: pd.DataFrame, say: Say) -> str:
     """Which seed a figure or table of single runs shows, where there are several."""
     return say["of_seed"].format(seed=table.seed.min()) if table.seed.nunique() > 1 else ""
 

@@ -8,10 +8,11 @@ from fer_utils.errors import unknown
 
 FILE = Path(__file__).with_name("sentences.toml")
 LANGUAGES = ("en", "zh-TW")
+Say = dict[str, str]  # the sentences of a language by their keys
 
 
 @cache
-def sentences(language: str) -> dict[str, str]:
+def sentences(language: str) -> Say:
     """The sentences of a language by their keys, with slots for `str.format`."""
     if language not in LANGUAGES:
         raise unknown("language", language, LANGUAGES)

@@ -11,7 +11,7 @@ from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.display import METADATA, is_demo
 from fer_utils.report.export import refuse_unfinished, tags
 from fer_utils.report.figures import PEERS, epochs, seeds
-from fer_utils.report.language import sentences, translated
+from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import RECIPES, Recipe
 
@@ -42,6 +42,9 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
     lines = [_recipe_line(recipe, say) for recipe in recipes]
     longest = table.groupby("recipe").epochs.max()
     lines += [say["cut_short"].format(whole=r.epochs) for r in recipes if longest[r.name] < r.epochs]
+    if teachers := sorted({teacher for names in table.teachers for teacher in names.split(" + ")} - {""}):
+        temperature = recipes[0].temperature
+        lines.append(say["taught_by"].format(teachers=say["comma"].join(teachers), temperature=temperature))
     trained = say["space"].join(lines)
     others = PEERS[PEERS.measure == final_measure(table)]
     named = [f"{translated(peer.name, language)}: {peer.source}" for peer in others.itertuples()]
@@ -67,7 +70,7 @@ def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
     return (cell for cell in nb.cells if tag in tags(cell))
 
 
-def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
+def _data_line(table: pd.DataFrame, say: Say) -> str:
     """The data, the recipe and the machine in a sentence."""
     first = table.iloc[0]
     # A file's name may hold what Markdown reads as a mark.
@@ -81,7 +84,7 @@ def _data_line(table: pd.DataFrame, say: dict[str, str]) -> str:
     )  # fmt: skip
 
 
-def _recipe_line(recipe: Recipe, say: dict[str, str]) -> str:
+def _recipe_line(recipe: Recipe, say: Say) -> str:
     """How the nets were trained, in a sentence."""
     change, parts = recipe.augmentation, []
     parts.append(
@@ -108,7 +111,7 @@ def _recipe_line(recipe: Recipe, say: dict[str, str]) -> str:
     )  # fmt: skip
 
 
-def _date(table: pd.DataFrame, say: dict[str, str]) -> str:
+def _date(table: pd.DataFrame, say: Say) -> str:
     """The day of the last run, so that the same runs give the same bytes."""
     day = pd.Timestamp(str(table.finished.max()))
     return say["date"].format(year=day.year, month=day.month, day=day.day)

@@ -3,13 +3,14 @@
 import ast
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from fer_utils.errors import InputError, unknown
 from fer_utils.models import matched
+from fer_utils.models.weights import ships
 from fer_utils.report.language import sentences
 from fer_utils.training.study import listed, train_study, whole_numbers
 
@@ -21,12 +22,25 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "epochs": (int,),
     "device": (str,),
     "runs_dir": (str,),
+    "teachers": (str,),
     "language": (str,),
     "budgets": (str,),
     "budget_seeds": (str, int),
     "budget_epochs": (int,),
     "ferplus": (str,),
 }
+
+
+class Way(NamedTuple):
+    """How the models of a notebook are trained, from which data."""
+
+    data: str
+    seeds: tuple[int, ...]
+    recipe: str
+    epochs: int
+    device: str
+    runs_dir: str
+    teachers: tuple[str, ...]
 
 
 def study(**parameters: Any) -> pd.DataFrame:
@@ -38,27 +52,51 @@ def study(**parameters: Any) -> pd.DataFrame:
     check_parameters(parameters)
     if shell := get_ipython():
         check_injected(shell.user_ns["In"])
-    return _train(parameters, listed(parameters["models"]), parameters["seeds"], parameters["epochs"])
+    return train(*models_asked(parameters))
 
 
 def study_of_equals(**parameters: Any) -> pd.DataFrame:
     """The same for the nets of equal size that the parameter `budgets` names; a table without rows if it names none."""
     check_parameters(parameters)
-    nets = nets_of(parameters["budgets"])
-    if not nets:
-        return pd.DataFrame({"model": []})
-    return _train(parameters, nets, parameters["budget_seeds"], parameters["budget_epochs"] or parameters["epochs"])
+    way, nets = equals_asked(parameters)
+    return train(way, nets) if nets else pd.DataFrame({"model": []})
 
 
-def _train(parameters: Mapping[str, Any], models: list[str], seeds: str | int, epochs: int) -> pd.DataFrame:
-    return train_study(
-        located(parameters["data"]),
-        models,
-        whole_numbers(str(seeds)),
+def models_asked(parameters: Mapping[str, Any]) -> tuple[Way, list[str]]:
+    """The models that a notebook's parameters name, and how they are trained."""
+    way = Way(
+        parameters["data"],
+        tuple(whole_numbers(str(parameters["seeds"]))),
         parameters["recipe"],
-        epochs or None,
+        parameters["epochs"],
         parameters["device"],
-        located(parameters["runs_dir"]),
+        parameters["runs_dir"],
+        tuple(listed(parameters["teachers"])),
+    )
+    return way, listed(parameters["models"])
+
+
+def equals_asked(parameters: Mapping[str, Any]) -> tuple[Way, list[str]]:
+    """The nets of equal size that a notebook's parameters name, and how they are trained: without teachers."""
+    others = {
+        "seeds": parameters.get("budget_seeds", 0),
+        "epochs": parameters.get("budget_epochs") or parameters["epochs"],
+    }
+    way, _ = models_asked({**parameters, **others, "models": "", "teachers": ""})
+    return way, nets_of(parameters.get("budgets", ""))
+
+
+def train(way: Way, models: list[str]) -> pd.DataFrame:
+    """Train what is missing of the models, and return their results table."""
+    return train_study(
+        located(way.data),
+        models,
+        way.seeds,
+        way.recipe,
+        way.epochs or None,
+        way.device,
+        located(way.runs_dir),
+        teachers=[teacher if ships(teacher) else located(teacher) for teacher in way.teachers],
     )
 
 
@@ -71,7 +109,7 @@ def located(path: str) -> str:
 
 def nets_of(budgets: str) -> list[str]:
     """The nets of equal size for budgets such as "20k,46k"."""
-    known = {f"{budget // 1000}k": budget for budget in matched.BUDGETS}
+    known = {matched.thousands(budget): budget for budget in matched.BUDGETS}
     for budget in listed(budgets):
         if budget not in known:
             raise unknown("budget", budget, known)

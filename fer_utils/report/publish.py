@@ -93,12 +93,15 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     fill(readme, "results")  # that there is a place for it
     table = table.sort_values("teachers", kind="stable", ignore_index=True)  # decides between equals, as in `best_ways`
     best = table.groupby("model").validation_accuracy.idxmax()
+    contents = {}
     for model, run, ships in table.loc[best, ["model", "run", "shipped"]].itertuples(index=False):
         if not pd.isna(run):
-            with whole(shipped / f"{model}.safetensors") as draft:
-                draft.write_bytes((Path(run) / "weights.safetensors").read_bytes())
+            contents[model] = (Path(run) / "weights.safetensors").read_bytes()
         elif pd.isna(ships) or not ships:
             raise FerError(f"the weights of the best {model} are not there, and do not ship: train it again")
+    for model, content in contents.items():  # all are there before the first is replaced
+        with whole(shipped / f"{model}.safetensors") as draft:
+            draft.write_bytes(content)
     table = table.drop(columns="run").assign(shipped=table.index.isin(best))
     write_whole(figures / "runs.csv", table.to_csv(index=False))
     write_whole(figures / "results.csv", summarize(table).to_csv(index=False))

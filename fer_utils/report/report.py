@@ -13,8 +13,9 @@ from fer_utils.errors import InputError
 from fer_utils.files import write_whole
 from fer_utils.report import execute, export, notebooks
 from fer_utils.report.analysis import summarize
+from fer_utils.report.fonts import check_glyphs
 from fer_utils.report.merge import merge
-from fer_utils.training.study import listed, train_study, whole_numbers
+from fer_utils.training.study import listed, whole_numbers
 
 
 def defaults(notebook: Path) -> dict[str, Any]:
@@ -23,60 +24,67 @@ def defaults(notebook: Path) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def make_report(
-    data: str = "demo",
-    recipe: str = "quick",
-    language: str = "en",
-    out: Path = Path("report.pdf"),
-    seeds: str = "0",
-    epochs: int | None = None,
-    device: str = "auto",
-    runs_dir: Path = Path("runs"),
-    figures_dir: Path | None = None,
-    *,
-    budgets: str | None = None,
-    budget_seeds: str = "0",
-    budget_epochs: int | None = None,
-    ferplus: str = "",
-) -> list[Path]:
+def make_report(out: Path = Path("report.pdf"), figures_dir: Path | None = None, **given: Any) -> list[Path]:
     """Write the report as PDF to `out` and as HTML beside it, and return what was written.
 
-    Everything is checked before anything runs. Finished runs and notebooks are taken as they are. `budgets` are those
-    of the nets of equal size, if not the notebook's own, which are trained with seeds and epochs of their own, and
-    `ferplus` is the path of FER+'s votes. With `figures_dir` the figures go there as well, and the results:
-    `report-runs.csv`, a row a run, and `report-results.csv`, a row a model.
+    `given` are parameters of the notebooks, which take the place of their own; one that is None or not given stays as
+    the notebook has it. Everything is checked before anything runs. Finished runs and notebooks are taken as they are.
+    With `figures_dir` the figures go there as well, and the results: `report-runs.csv`, a row a run, and
+    `report-results.csv`, a row a model trained one way.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
-    parameters = {
-        "data": data if data == "demo" else str(Path(data).expanduser().resolve()),
-        "seeds": seeds,
-        "recipe": recipe,
-        "epochs": epochs or 0,
-        "device": device,
-        "runs_dir": str(runs_dir.resolve()),
-        "language": language,
-        "budget_seeds": budget_seeds,
-        "budget_epochs": budget_epochs or 0,
-        "ferplus": ferplus and str(Path(ferplus).expanduser().resolve()),
-    } | ({} if budgets is None else {"budgets": budgets})
-    notebooks.check_parameters(parameters)
-    whole_numbers(budget_seeds)
-    if ferplus:
-        majorities(load(data), ferplus)
     sources = execute.sources()
-    # All runs of all notebooks at once, so that they go side by side; the notebooks find them finished.
-    given = [defaults(source) | parameters for source in sources]
-    models = list(dict.fromkeys(model for each in given for model in listed(each["models"])))
-    table = train_study(data, models, whole_numbers(seeds), recipe, epochs, device, runs_dir)
-    if nets := [net for each in given for net in notebooks.nets_of(each.get("budgets", ""))]:
-        few = budget_epochs or epochs
-        equals = train_study(data, nets, whole_numbers(budget_seeds), recipe, few, device, runs_dir)
-        table = pd.concat([table, equals], ignore_index=True)
-    executed = execute.run_all(sources, parameters, table, runs_dir / "notebooks")
+    parameters = [_parameters(source, given) for source in sources]
+    data, language, runs_dir = (_common(parameters, name) for name in ("data", "language", "runs_dir"))
+    faces = load(data)
+    check_glyphs(faces.name)
+    for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
+        majorities(faces, votes)
+    table = _train(parameters)
+    executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(merge(executed, table, language), out)
     if figures_dir:
         export.write_figures(executed, figures_dir)
         write_whole(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
         write_whole(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
     return written
+
+
+def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What a notebook runs with: its own parameters, or those given that it has, checked and with whole paths."""
+    own = defaults(source)
+    chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
+    notebooks.check_parameters(chosen)
+    for name in ("seeds", "budget_seeds"):
+        whole_numbers(str(chosen.get(name, 0)))
+    for name in ("data", "runs_dir", "ferplus"):
+        if chosen.get(name, "demo") not in ("", "demo"):
+            chosen[name] = str(Path(chosen[name]).expanduser().resolve())
+    return chosen | {"teachers": ",".join(map(_whole_path, listed(chosen["teachers"])))}
+
+
+def _whole_path(teacher: str) -> str:
+    """A teacher, where it is a file or a folder by its whole path."""
+    path = Path(teacher).expanduser()
+    return str(path.resolve()) if path.exists() else teacher
+
+
+def _common(parameters: list[dict[str, Any]], name: str) -> str:
+    """The value that all notebooks have of a parameter, since one report is about it."""
+    if len(values := {each[name] for each in parameters}) > 1:
+        raise InputError(f"the notebooks have different {name}: {', '.join(sorted(values))}. Give one to `fer report`")
+    return values.pop()
+
+
+def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
+    """The results of all runs that the notebooks ask for.
+
+    Runs that are trained alike are trained at once, so that they go side by side; the notebooks find them finished.
+    """
+    asked: dict[notebooks.Way, list[str]] = {}
+    for each in parameters:
+        for way, nets in (notebooks.models_asked(each), notebooks.equals_asked(each)):
+            asked.setdefault(way, []).extend(nets)
+    tables = [notebooks.train(way, nets) for way, nets in asked.items() if nets]
+    return pd.concat(tables, ignore_index=True)

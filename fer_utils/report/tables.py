@@ -105,11 +105,11 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
     return Table(name, text, pd.DataFrame(shown), note(table, language))
 
 
-def runs_table(table: pd.DataFrame, language: str, name: str = "runs") -> Table:
+def runs_table(table: pd.DataFrame, language: str) -> Table:
     """The runs that the numbers are from: a row a model, with its seeds and their seconds."""
     say = sentences(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
     way = ["model", "recipe", "epochs", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(say["comma"].join).reset_index()
     shown = shown[["model", "recipe", "epochs", "seed", "seconds", "device"]]
-    return Table(name, say["runs_caption"], shown.rename(columns=say), note(table, language))
+    return Table("runs", say["runs_caption"], shown.rename(columns=say), note(table, language))

@@ -13,14 +13,14 @@ from fer_utils.report.analysis import STEPS, budgets, final_measure, steps, summ
 from fer_utils.report.costs import COSTS, costs, front
 from fer_utils.report.display import Figure, is_demo, minus, note
 from fer_utils.report.figures import COLOURS, MARKERS, PEERS, epochs, seed_shown, seeds, size_axis, style
-from fer_utils.report.language import sentences, translated
+from fer_utils.report.language import Say, sentences, translated
 
-EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the block differs between the first two, the head between the last
+EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # block and width differ between the first two, the head between the last
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 
 
 def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against parameters for nets of equal size that differ in block or head alone."""
+    """Accuracy against parameters for nets of equal size that differ in the head, or in block and width."""
     say, measure = sentences(language), final_measure(table)
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
@@ -86,7 +86,7 @@ def _steps(table: pd.DataFrame, budget: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _waterfall(axes: Axes, rows: pd.DataFrame, say: dict[str, str], floor: float) -> None:
+def _waterfall(axes: Axes, rows: pd.DataFrame, say: Say, floor: float) -> None:
     """Horizontal bars from top to bottom: the first net, the steps, the last net."""
     first, last = rows.iloc[0], rows.iloc[-1]
     labels = [say[zoo.family(first["from"])], *(say[step] for step in rows.step), say[zoo.family(last["to"])]]

@@ -4,8 +4,7 @@ import itertools
 import multiprocessing
 import os
 import time
-import timeit
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,7 @@ from fer_utils.data.faces import SIDE_PX, FaceSet, split
 from fer_utils.data.load import load
 from fer_utils.models import zoo
 from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
-from fer_utils.training.evaluate import Reader, labelled_part
+from fer_utils.training.evaluate import labelled_part
 from fer_utils.training.loop import build_optimizer, train
 from fer_utils.training.recipe import Recipe, recipe
 
@@ -49,19 +48,6 @@ class PlainFaces(Dataset):
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         picture = picture.rotate(float(torch.empty(1).uniform_(-15, 15)), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(picture, np.float32) / 255)[None], int(self.faces.labels[row])
-
-
-def face_milliseconds(readers: Sequence[Reader], rounds: int = 50) -> list[float]:
-    """How long each of the readers takes for one face on one thread of this CPU: the fastest of its times.
-
-    They take turns, so that what else the machine does slows all of them; the fastest is what it spoils least.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    face = np.zeros((1, SIDE_PX, SIDE_PX), np.uint8)
-    seconds = [[timeit.timeit(partial(read, face), number=1) for read in readers] for _ in range(rounds)]
-    torch.set_num_threads(threads)
-    return [1000 * fastest for fastest in np.min(seconds, axis=0)]
 
 
 def plain(model: str, faces: FaceSet) -> Iterator[int]:

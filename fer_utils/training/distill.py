@@ -17,7 +17,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fer_utils.data.augment import Augmentation, View, draw_view, look
+from fer_utils.data.augment import VIEW_VERSION, Augmentation, View, draw_view, look
 from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.files import whole
 from fer_utils.models import weights
@@ -66,7 +66,7 @@ def _answers(
     images = torch.from_numpy(training.images).to(device)
     # A view is drawn row by row, so that the order of the faces counts; and each kind of device rounds its own way.
     order = hashlib.sha256(training.digests.tobytes()).hexdigest()
-    decides = [digest(teacher), order, identity(augmentation), device.type, precision(net, device)]
+    decides = [VIEW_VERSION, digest(teacher), order, identity(augmentation), device.type, precision(net, device)]
     kept = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     kept.mkdir(parents=True, exist_ok=True)
     for number in range(views):

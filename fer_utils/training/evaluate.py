@@ -39,7 +39,7 @@ def reader(model: nn.Module, device: torch.device) -> Reader:
 
 
 def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
-    """The name of a model and what reads faces with it: a model that ships, a file of weights, or an ONNX file."""
+    """The name of a model and what reads faces with it: an ONNX file, or what `weights.locate` takes."""
     if name.endswith(".onnx") and Path(name).is_file():
         return open_onnx(Path(name))
     model, net = open_model(name)

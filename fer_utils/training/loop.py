@@ -48,7 +48,7 @@ def train(
     blend = get_ema_multi_avg_fn(recipe.averaging)
     averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
-    held_out, answers = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
+    held_out, held_out_labels = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
     targets = F.one_hot(labels, len(CLASSES)).float()
     cast = precision(model, device) if state is None else state["precision"]  # also on another machine
     nets: dict[int, nn.Module] = {}  # by the side of the faces
@@ -100,13 +100,13 @@ def train(
         average.eval()
         with autocast(cast, device):
             found = logits(average, held_out)
-        accuracy = float((found.argmax(1) == answers).float().mean())
+        accuracy = float((found.argmax(1) == held_out_labels).float().mean())
         history.append(
             {
                 "epoch": epoch,
                 "learning_rate": schedule.get_last_lr()[0],
                 "training_loss": float(losses.mean()),
-                "validation_loss": float(F.cross_entropy(found, answers)),
+                "validation_loss": float(F.cross_entropy(found, held_out_labels)),
                 "validation_accuracy": accuracy,
                 "seconds": time.perf_counter() - start,
             }

@@ -12,7 +12,10 @@ FLIP_ONLY = Augmentation()
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Two runs with equal recipe, model, seed and data are the same run."""
+    """How a model is trained. Two runs with equal recipe, model, seed and data are the same run.
+
+    A default never changes: it is what finished runs were trained with that do not say otherwise (`identity`).
+    """
 
     name: str
     epochs: int

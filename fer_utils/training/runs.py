@@ -77,6 +77,7 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     model = zoo.build(run.model, run.seed)
     resume = run.folder / "resume.pt"
     state = start = _load_state(resume, device) if resume.exists() else None
+    code, teachers = code_version(), sorted(map(distill.title, run.teachers))  # of now: a file may change meanwhile
     if start is not None:
         _check_same_net(model, start["model"], resume)
         torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
@@ -89,7 +90,7 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
             torch.save(state, draft)
         report(state["history"][-1])
     assert state is not None, "a recipe has at least one epoch"
-    _finish(run, faces, device, state)
+    _finish(run, faces, device, state, code, teachers)
 
 
 def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
@@ -105,7 +106,9 @@ def _check_same_net(model: nn.Module, begun: dict[str, Tensor], resume: Path) ->
         raise InputError(f"{resume}: begun with an earlier net of this name. Delete its folder, and it is trained anew")
 
 
-def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any]) -> None:
+def _finish(
+    run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any], code: str, teachers: list[str]
+) -> None:
     """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
     history = pd.DataFrame(state["history"])
     model = zoo.build(run.model)
@@ -121,7 +124,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "multiply_adds": zoo.multiply_adds(stored),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
-        "teachers": sorted(map(distill.title, run.teachers)),
+        "teachers": teachers,
         "precision": state["precision"],
         "data": faces.name,
         "fingerprint": faces.fingerprint,
@@ -131,7 +134,7 @@ def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any
         "device": device_name(device),
         "threads": state["threads"],
         "versions": {
-            "code": code_version(),
+            "code": code,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },

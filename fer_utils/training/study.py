@@ -58,7 +58,7 @@ def train_study(
         distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
     source = ["--data", data, *(["--ferplus", ferplus] if ferplus else [])]
     _train_side_by_side(missing, source, device, workers or (1 if on.type == "cuda" else cores()))
-    return results(runs)
+    return results(runs).assign(data=faces.name)  # a finished run may have known the file by another name
 
 
 def listed(*texts: str) -> list[str]:

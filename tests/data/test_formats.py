@@ -1,5 +1,6 @@
 import gzip
 import io
+import json
 import lzma
 import shutil
 import tarfile
@@ -252,3 +253,31 @@ def test_blanks_quotes_crlf_and_a_byte_order_mark_do_no_harm(faces: FaceSet, tmp
     path = tmp_path / "odd.csv"
     path.write_bytes("\r\n".join(["\ufeffemotion,pixels,Usage", *rows, ""]).encode())
     assert read(path).fingerprint == faces.fingerprint
+
+
+def test_a_tar_of_two_tables_is_refused(faces: FaceSet, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "two.tar.gz", "w:gz") as archive:
+        for name in ("train.csv", "test.csv"):
+            archive.add(kaggle(tmp_path, faces), name)
+    with pytest.raises(InputError, match=r"two\.tar\.gz: holds train\.csv and test\.csv; allowed is exactly one"):
+        read(tmp_path / "two.tar.gz")
+
+
+def hugging_face(path: Path, faces: FaceSet, names: list[str]) -> Path:
+    """A parquet file as Hugging Face's datasets write it, its classes in the order of their folders' names."""
+    images = [{"bytes": png(image), "path": None} for image in faces.images]
+    labels = [names.index(CLASSES[label]) for label in faces.labels]
+    about = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    table = pa.table({"image": images, "label": labels, "usage": faces.usage.tolist()})
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"huggingface": json.dumps(about)}), path)
+    return path
+
+
+def test_labels_that_count_classes_in_another_order_are_ours(faces: FaceSet, tmp_path: Path) -> None:
+    found = read(hugging_face(tmp_path / "faces.parquet", faces, sorted(CLASSES)))
+    assert found.labels.tolist() == faces.labels.tolist()
+    strange = hugging_face(tmp_path / "strange.parquet", faces, [*sorted(CLASSES), "contempt"])
+    with pytest.raises(
+        InputError, match=r"strange\.parquet: its metadata name the class 'contempt'; allowed are"
+    ):
+        read(strange)

@@ -8,7 +8,7 @@ import pytest
 
 from fer_utils.models import matched
 from fer_utils.models.zoo import MODELS, build, family, multiply_adds, parameters
-from fer_utils.report.analysis import ORIGINAL, anatomy, budgets, catch_up, matched_pairs, steps, summarize
+from fer_utils.report.analysis import ORIGINAL, anatomy, budgets, caught_up, matched_pairs, steps, summarize
 
 RUNS = tempfile.TemporaryDirectory()
 
@@ -85,10 +85,10 @@ def test_a_difference_is_decided_by_a_paired_test() -> None:
 
 
 def test_who_catches_up() -> None:
-    found = catch_up(table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5, "cnn-103k": 0.6, "cnn-852k": 0.7}))
+    found = caught_up(summarize(table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5, "cnn-103k": 0.6, "cnn-852k": 0.7})))
     assert [row.model for row in found if row is not None] == ["mobilenet-46k", "cnn-103k", "cnn-48k"]
-    assert catch_up(table_of({"mobilenet-46k": 0.6, "cnn-852k": 0.5}))[1:] == (None, None)
-    assert catch_up(table_of({"mobilenet-46k": 0.6, "cnn-852k": 0.7}))[2] is None
+    assert caught_up(summarize(table_of({"mobilenet-46k": 0.6, "cnn-852k": 0.5})))[1:] == (None, None)
+    assert caught_up(summarize(table_of({"mobilenet-46k": 0.6, "cnn-852k": 0.7})))[2] is None
 
 
 def test_the_anatomy_of_a_small_cnn() -> None:

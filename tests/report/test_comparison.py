@@ -19,6 +19,7 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     assert "of the pairs of equal size (2) the MobileNet wins 2, the plain CNN 0; undecided: 0." in first
     assert "the MobileNets of these pairs lead by +18.7, +6.7 points" in first  # of the original, which is not ours
     assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
+    assert "In the original's own numbers, cnn-852k catches up with mobilenet-112k: 7.6 times the parameters." in first
     assert "The next smaller one, cnn-103k (103,079), is 6.0 points behind; between" in first
     assert "the block and the head explain a lead" in first
     second = compared({**nets, "cnn-48k": 0.70, "cnn-103k": 0.58, "cnn-852k": 0.63})
@@ -27,6 +28,14 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     assert "it shows none that the data decide" in second
     assert "the MobileNet wins 1, the plain CNN 1; undecided: 0." in second
     assert "next smaller" not in second
+
+
+def test_taught_nets_are_called_taught() -> None:
+    table = table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
+    text = comparison.families(table.assign(teachers="vgg-1.9m@12 + teacher-1.6m@34"), NONE, "en").text
+    assert "All nets of this comparison were taught" in text
+    assert "trained nets (2) answer" in text
+    assert "taught" not in comparison.families(table, NONE, "en").text
 
 
 def test_nobody_catches_up() -> None:
@@ -51,7 +60,9 @@ def test_what_a_lead_is_made_of() -> None:
     assert "and wider for it: −2.0 (undecided). That is the block alone" in first
     assert "parameters, −4.0, and the saved parameters spent on width, +2.0 (undecided)." in first
     assert "these runs alone cannot say" not in first
+    assert "So the saving as such explains no lead here" in first
     second = compared(nets, equals_of(0.50, 0.53, 0.53, 0.49, 0.60))
+    assert "So the saving pays at 46k parameters" in second
     assert "the separable block with the width that it affords gains at 46k parameters" in second
     assert "undecided at every size: the head without a hidden layer." in second
     third = compared(nets, equals_of(0.50, 0.505, 0.50, 0.505, 0.46))

@@ -10,8 +10,9 @@ import pytest
 from nbconvert.exporters import get_export_names
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from fer_utils.errors import FerError
 from fer_utils.report import execute
-from fer_utils.report.export import ReportHTMLExporter, TypstPDFExporter, UnfinishedNotebookError
+from fer_utils.report.export import ReportHTMLExporter, TypstPDFExporter
 from tests.report.test_notebooks import FIXTURES
 
 
@@ -66,7 +67,7 @@ def test_the_command_of_nbconvert_writes_the_pdf(shown: Path) -> None:
 @pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
 def test_a_notebook_that_did_not_run_to_its_end_is_never_typeset(exporter: type) -> None:
     error = new_output("error", ename="ValueError", evalue="on purpose", traceback=[])
-    with pytest.raises(UnfinishedNotebookError, match="cell 1 failed with ValueError: on purpose"):
+    with pytest.raises(FerError, match="cell 1 failed with ValueError: on purpose"):
         exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1", outputs=[error], execution_count=1)]))
-    with pytest.raises(UnfinishedNotebookError, match="cell 1 was not run"):
+    with pytest.raises(FerError, match="cell 1 was not run"):
         exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1")]))

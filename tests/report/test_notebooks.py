@@ -11,7 +11,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import MODELS
 from fer_utils.report import execute, notebooks
 from fer_utils.report.analysis import ORIGINAL
-from fer_utils.report.export import TypstPDFExporter, UnfinishedNotebookError
+from fer_utils.report.export import TypstPDFExporter
 from fer_utils.report.report import defaults
 from fer_utils.training.study import listed
 from tests.conftest import ROOT
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 FIXTURES = ROOT / "tests" / "notebooks"
 GOOD = {
     "data": "demo", "models": "cnn-48k", "seeds": "0", "recipe": "quick", "epochs": 1, "device": "auto",
-    "runs_dir": "runs", "language": "en",
+    "runs_dir": "runs", "teachers": "", "language": "en",
 }  # fmt: skip
 
 
@@ -50,8 +50,17 @@ def test_a_failing_notebook_is_kept_for_reading_and_never_typeset(tmp_path: Path
         execute.execute(FIXTURES / "fails.ipynb", tmp_path / "out.ipynb", {})
     assert [path.name for path in tmp_path.iterdir()] == ["out.failed.ipynb"]
     failed = nbformat.read(tmp_path / "out.failed.ipynb", as_version=4)
-    with pytest.raises(UnfinishedNotebookError, match="ValueError: on purpose"):
+    with pytest.raises(FerError, match="ValueError: on purpose"):
         TypstPDFExporter().from_notebook_node(failed)
+
+
+def test_a_kernel_that_is_killed_is_a_line(tmp_path: Path) -> None:
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)")])
+    nb.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(nb, tmp_path / "dies.ipynb")
+    with pytest.raises(FerError, match=r"dies\.ipynb: its kernel was killed; is the memory full\?"):
+        execute.execute(tmp_path / "dies.ipynb", tmp_path / "out.ipynb", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["dies.ipynb"]
 
 
 def test_a_notebook_works_with_papermill_alone(csv_file: Path, tmp_path: Path, faces: FaceSet) -> None:

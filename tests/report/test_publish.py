@@ -116,6 +116,17 @@ def test_the_files_of_a_net_stand_in_a_row() -> None:
     assert "| compact-46k | 100,918, **0.6400**, 0.30 | 56,269, **0.6390**, 0.50 |" in files_block(FILES)
 
 
+def test_nothing_ships_where_weights_of_another_net_are_lost(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    table = table_of({"cnn-48k": 0.5, "compact-46k": 0.6}).assign(shipped=False)
+    table["run"] = [str(tmp_path / "there"), str(tmp_path / "lost")]
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "weights.safetensors").write_text("there")
+    with pytest.raises(FileNotFoundError):
+        publish(table, tmp_path)
+    assert not (tmp_path / "fer_utils").exists()
+
+
 def test_weights_that_are_lost_are_not_published(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README)
     table = table_of({"cnn-48k": 0.5}).assign(run=float("nan"), shipped=False)

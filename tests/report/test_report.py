@@ -1,15 +1,18 @@
 """The report from end to end, on a few drawn faces and one epoch."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pypdf
 import pytest
 
-from fer_utils.errors import InputError
+from fer_utils.errors import FerError, InputError
 from fer_utils.models import matched
+from fer_utils.report import execute, notebooks
 from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.report import make_report
 
@@ -23,8 +26,8 @@ def report(csv_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(folder: Path, data: Path) -> list[Path]:
     return make_report(
-        str(data), epochs=1, device="cpu", out=folder / "report.pdf", runs_dir=folder / "runs",
-        figures_dir=folder / "figures",
+        folder / "report.pdf", folder / "figures", data=str(data), epochs=1, device="cpu",
+        runs_dir=str(folder / "runs"),
     )  # fmt: skip
 
 
@@ -89,14 +92,66 @@ def test_nothing_is_done_twice_and_the_bytes_are_the_same(report: Path, csv_file
 
 
 def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--out report\.txt: the name of a PDF ends with \.pdf"):
-        make_report(str(csv_file), out=Path("report.txt"), runs_dir=tmp_path)
-    with pytest.raises(InputError, match="unknown language 'xx'"):
-        make_report(str(csv_file), language="xx", runs_dir=tmp_path)
-    with pytest.raises(InputError, match="unknown recipe 'slow'"):
-        make_report(str(csv_file), recipe="slow", runs_dir=tmp_path)
-    with pytest.raises(InputError, match="seeds 'x': allowed are whole numbers"):
-        make_report(str(csv_file), runs_dir=tmp_path, budget_seeds="x")
-    with pytest.raises(InputError, match=r"nowhere\.csv: cannot be read"):
-        make_report(str(csv_file), runs_dir=tmp_path, ferplus="nowhere.csv")
+    def refused(message: str, out: str = "report.pdf", **given: Any) -> None:
+        with pytest.raises(InputError, match=message):
+            make_report(Path(out), None, **({"data": str(csv_file), "runs_dir": str(tmp_path)} | given))
+
+    refused(r"--out report\.txt: the name of a PDF ends with \.pdf", out="report.txt")
+    refused("unknown language 'xx'", language="xx")
+    refused("unknown recipe 'slow'", recipe="slow")
+    refused("seeds 'x': allowed are whole numbers", budget_seeds="x")
+    refused(r"nowhere\.csv: cannot be read", ferplus="nowhere.csv")
+    refused("unknown trained net 'nobody'", teachers="nobody")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_cannot_be_set_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path) -> None:
+    data = tmp_path / "数据.csv"
+    data.write_bytes(csv_file.read_bytes())
+    with pytest.raises(FerError, match=r"no glyph for 据 .*other names for the data"):
+        make_report(data=str(data), runs_dir=str(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def notebooks_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A copy of the notebooks, to be edited, that the report is made from."""
+    shutil.copytree(execute.NOTEBOOKS, tmp_path / "notebooks")
+    monkeypatch.setattr(execute, "NOTEBOOKS", tmp_path / "notebooks")
+    return tmp_path / "notebooks"
+
+
+def edit(notebook: Path, old: str, new: str) -> None:
+    text = notebook.read_text(encoding="utf-8")
+    assert old in text
+    notebook.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_what_a_person_changed_in_a_notebook_holds_unless_the_command_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, notebooks_folder: Path, csv_file: Path
+) -> None:
+    asked = []
+
+    def record(way: notebooks.Way, models: list[str]) -> pd.DataFrame:
+        asked.append((way.epochs, way.seeds, way.recipe, len(models)))
+        return pd.DataFrame()
+
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(notebooks, "train", record)
+    monkeypatch.setattr(execute, "run_all", stop)
+    edit(notebooks_folder / "2_mobilenet_sweep.ipynb", "epochs: int = 0 ", "epochs: int = 30 ")
+    with pytest.raises(InterruptedError):
+        make_report(data=str(csv_file), seeds="0,1")
+    assert {way[:3] for way in asked} == {(0, (0, 1), "quick"), (30, (0, 1), "quick"), (0, (0,), "quick")}
+    asked.clear()
+    with pytest.raises(InterruptedError):
+        make_report(data=str(csv_file), epochs=2)
+    assert {way[0] for way in asked} == {2}
+
+
+def test_notebooks_about_different_data_make_no_report(notebooks_folder: Path) -> None:
+    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer2013.csv\"")
+    with pytest.raises(InputError, match=r"the notebooks have different data: .*fer2013\.csv, demo\. Give one"):
+        make_report()
