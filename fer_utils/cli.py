@@ -289,6 +289,7 @@ def report(
     device: Annotated[str | None, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
     teacher: Teachers = None,
+    author: Annotated[str, typer.Option(help="Who hands it in, below the title.")] = "",
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
     budgets: Annotated[
         str | None, typer.Option(help="Sizes of the nets that differ in one thing at a time: 20k,46k; or '' for none.")
@@ -306,7 +307,7 @@ def report(
     from fer_utils.report.report import make_report
 
     written = make_report(
-        out, figures, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,
+        out, figures, author, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,
         runs_dir=runs and str(runs), teachers=teacher and ",".join(teacher), budgets=budgets,
         budget_seeds=budget_seeds, budget_epochs=budget_epochs, ferplus=ferplus,
     )  # fmt: skip

@@ -9,17 +9,25 @@ from torch import Tensor, nn
 
 
 class ConvBN(nn.Sequential):
-    """Convolution 3x3, BatchNorm, ReLU: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
+    """Convolution 3x3, BatchNorm, activation: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
 
     `padding=0` ("valid") takes a pixel off each side. A convolution that a BatchNorm follows needs no bias, since the
     BatchNorm has one; `bias=True` keeps it all the same, as Keras does, and `norm=False` leaves the BatchNorm out.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, bias: bool = False, norm: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        bias: bool = False,
+        norm: bool = True,
+        activation: type[nn.Module] = nn.ReLU,
     ):
         convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=bias)
-        super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True))
+        super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), activation(inplace=True))
 
 
 class Depthwise(nn.Conv2d):

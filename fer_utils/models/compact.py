@@ -25,17 +25,19 @@ class Shortcut(nn.Module):
         return x + self.layer(x)
 
 
-def compact(full: int, stages: Sequence[tuple[int, int]], head: int) -> nn.Sequential:
+def compact(
+    full: int, stages: Sequence[tuple[int, int]], head: int, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
     `full` is the number of channels at full resolution; each of the `stages` (channels, convolutions) begins by halving
     the map; `head` is the number of features that are averaged over the map for the logits.
     """
-    layers: list[nn.Module] = [ConvBN(1, full)]
+    layers: list[nn.Module] = [ConvBN(1, full, activation=activation)]
     inputs = full
     for width, convolutions in stages:
-        layers.append(ConvBN(inputs, width, stride=2))
-        layers += [Shortcut(ConvBN(width, width)) for _ in range(convolutions - 1)]
+        layers.append(ConvBN(inputs, width, stride=2, activation=activation))
+        layers += [Shortcut(ConvBN(width, width, activation=activation)) for _ in range(convolutions - 1)]
         inputs = width
-    layers += [nn.Conv2d(inputs, head, 1, bias=False), nn.BatchNorm2d(head), nn.ReLU(inplace=True)]
+    layers += [nn.Conv2d(inputs, head, 1, bias=False), nn.BatchNorm2d(head), activation()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(head, len(CLASSES)))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote
 
 import pypandoc
 import typst
@@ -25,8 +26,10 @@ from fer_utils.report.fonts import FOLDER, check_glyphs
 from fer_utils.report.language import LANGUAGES, translated
 
 HERE = Path(__file__).parent
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 HEADING = re.compile(r"(#+ (?:\d+\. )?)?(.*)")
-PANDOC_MARKDOWN = "markdown-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
+# Without citations: an @ in a text of one's own is no reference to a bibliography.
+PANDOC_MARKDOWN = "markdown-citations-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
 
@@ -78,6 +81,25 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
     return f"![{about.get('caption', '')}]({file}){{#fig-{name}}}"
 
 
+def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
+    """The pictures in the Markdown of a notebook that lies in `folder`, by new names, which take the place of theirs.
+
+    They are pasted into the cell, or files beside the notebook. Raises `FerError` where there is no such file.
+    """
+    found: dict[str, bytes] = {}
+    for cell in (cell for cell in nb.cells if cell.cell_type == "markdown"):
+        for target in PICTURE.findall(cell.source):
+            name = f"own-{len(found)}{Path(target).suffix}"
+            if pasted := cell.get("attachments", {}).get(target.removeprefix("attachment:")):
+                found[name] = b64decode(next(iter(pasted.values())))
+            elif (file := folder / unquote(target)).is_file():
+                found[name] = file.read_bytes()
+            else:
+                raise FerError(f"the picture {target} of a Markdown cell is no file in {folder.resolve()}")
+            cell.source = cell.source.replace(f"({target}", f"({name}")
+    return found
+
+
 class _PandocExporter(Exporter):
     """What the two exporters share: a notebook that ran well becomes Markdown and pictures in a folder, then pandoc."""
 
@@ -88,7 +110,7 @@ class _PandocExporter(Exporter):
         front_matter = _front_matter(nb)
         _translate(nb, language_of(nb))
         nb, resources = ShownOutputs(enabled=True)(nb, resources)
-        pictures = resources["outputs"]
+        pictures = resources["outputs"] | own_pictures(nb, Path(resources["metadata"].get("path", "")))
         exporter = MarkdownExporter(exclude_input=True)
         text, _ = exporter.from_notebook_node(nb)
         with TemporaryDirectory() as folder:
@@ -124,7 +146,12 @@ def _front_matter(nb: NotebookNode) -> str:
     """The title block as pandoc reads it, with a running note where results of demo faces are shown."""
     about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
-    lines |= {"date": about.get("date", ""), "running": _running_note(nb), "language": language}
+    lines |= {
+        "author": about.get("author", ""),
+        "date": about.get("date", ""),
+        "running": _running_note(nb),
+        "language": language,
+    }
     lines |= {"chinese": "yes" if language == "zh-TW" else ""}  # pandoc's own `lang` lacks this language's words
     # JSON strings are YAML strings.
     rows = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value]
@@ -191,10 +218,14 @@ def tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-def write_report(nb: NotebookNode, out: Path) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it; each appears whole or not at all."""
-    pdf, _ = TypstPDFExporter().from_notebook_node(nb)
-    html, _ = ReportHTMLExporter().from_notebook_node(nb)
+def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
+    """Write the report as PDF to `out` and as HTML beside it; each appears whole or not at all.
+
+    Pictures that the notebook names lie in `folder`.
+    """
+    resources = {"metadata": {"path": str(folder)}}
+    pdf, _ = TypstPDFExporter().from_notebook_node(nb, resources)
+    html, _ = ReportHTMLExporter().from_notebook_node(nb, resources)
     page = out.with_suffix(".html")
     with whole(out) as draft:
         draft.write_bytes(pdf)

@@ -32,5 +32,5 @@ def check_glyphs(text: str) -> None:
     if missing:
         raise FerError(
             f"no glyph for {' '.join(missing)}: the report's fonts have Latin, Greek, and the traditional Chinese of "
-            "Big5 level 1. Take other characters, or other names for the data"
+            "Big5 level 1. Take other characters, or another name"
         )

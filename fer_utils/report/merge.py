@@ -22,7 +22,7 @@ SOURCES = (
 )
 
 
-def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> NotebookNode:
+def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, author: str = "") -> NotebookNode:
     """One notebook from many.
 
     All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
@@ -61,7 +61,7 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str) -> 
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {
         "title": say["title"], "subtitle": say["subtitle"].format(data=data), "date": _date(table, say),
-        "language": language,
+        "language": language, "author": author,
     }  # fmt: skip
     return merged
 

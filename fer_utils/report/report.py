@@ -24,8 +24,10 @@ def defaults(notebook: Path) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def make_report(out: Path = Path("report.pdf"), figures_dir: Path | None = None, **given: Any) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it, and return what was written.
+def make_report(
+    out: Path = Path("report.pdf"), figures_dir: Path | None = None, author: str = "", **given: Any
+) -> list[Path]:
+    """Write the report as PDF to `out` and as HTML beside it, under the name of its author; return what was written.
 
     `given` are parameters of the notebooks, which take the place of their own; one that is None or not given stays as
     the notebook has it. Everything is checked before anything runs. Finished runs and notebooks are taken as they are.
@@ -38,12 +40,12 @@ def make_report(out: Path = Path("report.pdf"), figures_dir: Path | None = None,
     parameters = [_parameters(source, given) for source in sources]
     data, language, runs_dir = (_common(parameters, name) for name in ("data", "language", "runs_dir"))
     faces = load(data)
-    check_glyphs(faces.name)
+    check_glyphs(faces.name + author)
     for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
         majorities(faces, votes)
     table = _train(parameters)
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
-    written = export.write_report(merge(executed, table, language), out)
+    written = export.write_report(merge(executed, table, language, author), out, execute.NOTEBOOKS)
     if figures_dir:
         export.write_figures(executed, figures_dir)
         write_whole(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))

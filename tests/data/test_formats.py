@@ -277,7 +277,5 @@ def test_labels_that_count_classes_in_another_order_are_ours(faces: FaceSet, tmp
     found = read(hugging_face(tmp_path / "faces.parquet", faces, sorted(CLASSES)))
     assert found.labels.tolist() == faces.labels.tolist()
     strange = hugging_face(tmp_path / "strange.parquet", faces, [*sorted(CLASSES), "contempt"])
-    with pytest.raises(
-        InputError, match=r"strange\.parquet: its metadata name the class 'contempt'; allowed are"
-    ):
+    with pytest.raises(InputError, match=r"strange\.parquet: its metadata name the class 'contempt'; allowed are"):
         read(strange)

@@ -2,13 +2,15 @@ import io
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import nbformat
 import pypdf
 import pytest
-from nbconvert.exporters import get_export_names
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbconvert.exporters import Exporter, get_export_names
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from fer_utils.errors import FerError
 from fer_utils.report import execute
@@ -62,6 +64,28 @@ def test_the_command_of_nbconvert_writes_the_pdf(shown: Path) -> None:
     nbformat.write(nb, path)
     subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "typstpdf", str(path)], check=True)
     assert "Title" in text_of(path.with_suffix(".pdf").read_bytes())
+
+
+@pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
+def test_pictures_and_words_of_ones_own_are_set(exporter: type[Exporter], tmp_path: Path) -> None:
+    contents = []
+    for tone in (0, 255):  # of equal pictures a PDF has one
+        Image.new("L", (48, 48), tone).save(content := io.BytesIO(), "png")
+        contents.append(content.getvalue())
+    (tmp_path / "my face.png").write_bytes(contents[0])
+    cell = new_markdown_cell("Thanks to @alice [@bob]. ![one](my%20face.png) ![two](attachment:image.png)")
+    cell["attachments"] = {"image.png": {"image/png": b64encode(contents[1]).decode()}}
+    nb, resources = new_notebook(cells=[cell]), {"metadata": {"path": str(tmp_path)}}
+    document, _ = exporter().from_notebook_node(nb, resources)
+    text = text_of(document) if isinstance(document, bytes) else document
+    assert "Thanks to @alice [@bob]." in text
+    if isinstance(document, bytes):
+        assert len(pypdf.PdfReader(io.BytesIO(document)).pages[0].images) == 2
+    else:
+        assert document.count("data:image/png") == 2
+    nb.cells[0].source = "![gone](gone.png)"
+    with pytest.raises(FerError, match=r"the picture gone\.png of a Markdown cell is no file in"):
+        exporter().from_notebook_node(nb, resources)
 
 
 @pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])

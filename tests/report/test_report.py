@@ -26,7 +26,7 @@ def report(csv_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(folder: Path, data: Path) -> list[Path]:
     return make_report(
-        folder / "report.pdf", folder / "figures", data=str(data), epochs=1, device="cpu",
+        folder / "report.pdf", folder / "figures", "A. Student", data=str(data), epochs=1, device="cpu",
         runs_dir=str(folder / "runs"),
     )  # fmt: skip
 
@@ -43,6 +43,7 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     for model in ORIGINAL.model:
         assert model in text
     assert "45,959" in text
+    assert "A. Student" in pages[0].extract_text()
     assert "1,872,327" in text
     assert "FER2013’s PublicTest" in text  # and no prime after a digit
     assert "Recipe quick: AdamW, learning rate 0.003 at the peak of one cycle" in " ".join(text.split())
@@ -108,7 +109,7 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
 def test_a_name_that_cannot_be_set_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path) -> None:
     data = tmp_path / "数据.csv"
     data.write_bytes(csv_file.read_bytes())
-    with pytest.raises(FerError, match=r"no glyph for 据 .*other names for the data"):
+    with pytest.raises(FerError, match=r"no glyph for 据 .*another name"):
         make_report(data=str(data), runs_dir=str(tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 
