@@ -66,6 +66,15 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
     return merged
 
 
+def answers(notebooks: list[NotebookNode]) -> list[str]:
+    """The questions and answers of executed notebooks, as texts in Markdown."""
+    texts = []
+    for number, nb in enumerate(notebooks, 1):
+        texts += [f"## {number}. {cell.source}" for cell in _tagged(nb, "question")]
+        texts += [output.data["text/markdown"] for cell in _tagged(nb, "answer") for output in cell.outputs]
+    return texts
+
+
 def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
     return (cell for cell in nb.cells if tag in tags(cell))
 

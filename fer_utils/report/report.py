@@ -14,7 +14,7 @@ from fer_utils.files import write_whole
 from fer_utils.report import execute, export, notebooks
 from fer_utils.report.analysis import summarize
 from fer_utils.report.fonts import check_glyphs
-from fer_utils.report.merge import merge
+from fer_utils.report.merge import answers, merge
 from fer_utils.training.study import listed, whole_numbers
 
 
@@ -31,8 +31,8 @@ def make_report(
 
     `given` are parameters of the notebooks, which take the place of their own; one that is None or not given stays as
     the notebook has it. Everything is checked before anything runs. Finished runs and notebooks are taken as they are.
-    With `figures_dir` the figures go there as well, and the results: `report-runs.csv`, a row a run, and
-    `report-results.csv`, a row a model trained one way.
+    With `figures_dir` the figures go there as well, and the results: `report-runs.csv`, a row a run,
+    `report-results.csv`, a row a model trained one way, and `report-answers.md`, the answers alone.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -50,6 +50,7 @@ def make_report(
         export.write_figures(executed, figures_dir)
         write_whole(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
         write_whole(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
+        write_whole(figures_dir / "report-answers.md", "\n\n".join(answers(executed)) + "\n")
     return written
 
 

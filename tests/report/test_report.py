@@ -66,9 +66,13 @@ def test_every_figure_lies_beside_its_data(report: Path) -> None:
     names |= {"ablation", "costs", "confusion"}
     found = {path.name for path in (report / "figures").iterdir()}
     assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {
+        "report-answers.md",
         "report-results.csv",
         "report-runs.csv",
     }
+    told = (report / "figures" / "report-answers.md").read_text()
+    assert [line[:5] for line in told.splitlines() if line.startswith("#")] == ["## 1.", "## 2.", "## 3.", "## 4."]
+    assert "**In short:**" in told
     ET.parse(report / "figures" / "both-families.svg")
     drawn = pd.read_csv(report / "figures" / "both-families.csv")
     table = pd.read_csv(report / "figures" / "report-results.csv").set_index("model")

@@ -1,12 +1,18 @@
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.training import study as module
 from fer_utils.training.runs import Run
 from fer_utils.training.study import train_study, whole_numbers
+from tests.data.test_ferplus import write
 
 
 @pytest.fixture
@@ -31,6 +37,23 @@ def test_a_study_trains_what_is_missing_and_nothing_twice(csv_file: Path, tmp_pa
     assert [run.model for run, _ in started] == ["cnn-48k", "cnn-103k"]
     assert list(both.model) == ["cnn-48k", "cnn-103k"]
     assert both.iloc[0].equals(first.iloc[0].reindex(both.columns))
+
+
+def test_students_of_a_study_learn_from_its_teachers_and_labels_may_be_the_voters(
+    csv_file: Path, tmp_path: Path
+) -> None:
+    votes = str(write(tmp_path / "votes.csv", load(csv_file), row0={"sadness": 10}))
+
+    def trained(**given: Any) -> pd.Series:
+        return train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path, **given).iloc[0]
+
+    teacher = trained()
+    student, voted = trained(teachers=[teacher.run]), trained(ferplus=votes)
+    assert student.teachers.startswith("cnn-48k@")
+    assert len({teacher.run, student.run, voted.run}) == 3
+    assert voted.fingerprint == load(csv_file, votes).fingerprint != teacher.fingerprint
+    weights = [load_file(Path(run) / "weights.safetensors") for run in (teacher.run, student.run, voted.run)]
+    assert not any(torch.equal(weights[0]["0.0.weight"], other["0.0.weight"]) for other in weights[1:])
 
 
 def test_a_killed_process_is_started_again(
