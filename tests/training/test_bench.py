@@ -1,5 +1,6 @@
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,13 @@ def test_the_ratios_are_those_of_the_rates(monkeypatch: pytest.MonkeyPatch) -> N
     assert found["ratio_to_plain"] == pytest.approx(4.5)
     assert found["ratio_to_step"] == pytest.approx(0.9)
     assert found["load_seconds_cold"] > 0
+    assert found["load_ratio_to_plain"] is None
     assert next(iter(found["rates"])) == "the plain way: one run, 2 threads"
+
+
+def test_a_csv_is_read_the_plain_way_too(csv_file: Path, tmp_path: Path) -> None:
+    assert (bench.plain_load_seconds(str(csv_file)) or 0) > 0
+    assert bench.plain_load_seconds(str(tmp_path)) is None
 
 
 def test_a_rate_is_measured_in_processes_that_share_the_cores(faces: FaceSet) -> None:
