@@ -36,7 +36,7 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches: runs of `published`, and teacher-1.6m as it shipped of an earlier recipe, which the history keeps.
 FIRST = runs/published/first-teacher.safetensors
 TEACHERS = $$(ls -d $(FIRST) runs/cnn-852k_full-16_seed-0_* runs/vgg-1.9m_full-16_seed-0_* runs/teacher-1.6m_large-70_seed-* | paste -sd,)
-TAUGHT = compact-46k:110 compact-58k:110 compact-103k:100 compact-158k:100 compact-900k:60 \
+TAUGHT = compact-46k:100 compact-58k:110 compact-103k:100 compact-158k:100 compact-900k:60 \
 	mobilenet-46k:60 mobilenet-112k:60 mobilenet-158k:60 cnn-48k:60 cnn-103k:60 cnn-150k:60 cnn-852k:60 vgg-1.9m:60 teacher-1.6m:60
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 60 --teacher "$(TEACHERS)" $(EQUALS) --ferplus "$(FERPLUS)"
 

@@ -26,3 +26,9 @@ def test_the_python_of_the_readme_runs(
     assert len(printed) == 2
     assert all(expression in printed[0] for expression in CLASSES)  # a table with a column a class
     assert printed[1].strip() in CLASSES
+
+
+def test_what_the_readme_says_in_short_is_the_published_reports_answer() -> None:
+    answers = (ROOT / "figures" / "report-answers.md").read_text(encoding="utf-8")
+    (short,) = re.findall(r"^\*\*In short:\*\* (.*)$", answers, re.MULTILINE)
+    assert short in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

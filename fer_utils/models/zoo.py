@@ -32,7 +32,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
-    "compact-46k": partial(compact, 8, [(16, 4), (24, 3), (36, 2)], head=80),
+    "compact-46k": partial(compact, 16, [(24, 4), (24, 2), (28, 2)], head=72, activation=nn.SiLU),
     "compact-58k": partial(compact, 8, [(16, 4), (32, 3), (36, 2)], head=64),
     "compact-103k": partial(compact, 16, [(24, 4), (40, 3), (48, 2)], head=96),
     "compact-158k": partial(compact, 16, [(32, 4), (48, 3), (64, 2)], head=64),

@@ -17,10 +17,10 @@ from fer_utils.training.recipe import RECIPES
 
 def answer(table: pd.DataFrame, language: str, parts: Iterator[str]) -> Text:
     """The paragraphs of an answer as one text, with the note that its results need."""
-    return Text(minus("\n\n".join([*parts, *_taught(table, sentences(language))])), note(table, language))
+    return Text(minus("\n\n".join(parts)), note(table, language))
 
 
-def _taught(table: pd.DataFrame, say: Say) -> Iterator[str]:
+def taught(table: pd.DataFrame, say: Say) -> Iterator[str]:
     """That all nets of a table learned from others, where they did."""
     if table.teachers.all():
         yield say["taught"].format(count=table.teachers.iloc[0].count(" + ") + 1)
@@ -44,6 +44,7 @@ def _architecture(table: pd.DataFrame, say: Say) -> Iterator[str]:
     if pd.notna(both).all():
         epochs = RECIPES["original"].epochs
         yield say["original_pair"].format(small_accuracy=both[0], large_accuracy=both[1], epochs=epochs)
+    yield from taught(table, say)
     yield say["how_decided"].format(level=LEVEL)
 
 
@@ -55,6 +56,7 @@ def sweep(table: pd.DataFrame, language: str) -> Text:
 def _sweep(table: pd.DataFrame, say: Say) -> Iterator[str]:
     for _, runs in table.groupby("family", sort=False):
         yield from _growth(runs, say)
+    yield from taught(table, say)
 
 
 def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:

@@ -24,7 +24,7 @@ from fer_utils.report.analysis import (
     steps,
     summarize,
 )
-from fer_utils.report.answers import answer, doubt, verdict
+from fer_utils.report.answers import answer, doubt, taught, verdict
 from fer_utils.report.costs import front
 from fer_utils.report.display import Text
 from fer_utils.report.figures import seed_shown
@@ -60,6 +60,8 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
         yield say["space"].join(_reasons(final[0], say, told_apart=bool(budgets(equals))))
     if budgets(equals):
         yield from _one_at_a_time(equals, say)
+    for told in taught(table, say):
+        yield told + (say["space"] + say["untaught"] if budgets(equals) else "")
     yield say["how_decided"].format(level=LEVEL)
 
 

@@ -109,7 +109,8 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     """The runs that the numbers are from: a row a model, with its seeds and their seconds."""
     say = sentences(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
-    way = ["model", "recipe", "epochs", "device"]
+    runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
+    way = ["model", "recipe", "epochs", "teachers", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(say["comma"].join).reset_index()
-    shown = shown[["model", "recipe", "epochs", "seed", "seconds", "device"]]
+    shown = shown[["model", "recipe", "epochs", "teachers", "seed", "seconds", "device"]]
     return Table("runs", say["runs_caption"], shown.rename(columns=say), note(table, language))

@@ -16,7 +16,7 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     nets: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64}
     first = compared({**nets, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65})
     assert "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better" in first
-    assert "of the pairs of equal size (2) the MobileNet wins 2, the plain CNN 0; undecided: 0." in first
+    assert "of 2 pairs of equal size the MobileNet is surely better in 2, the plain CNN in 0; 0 undecided." in first
     assert "the MobileNets of these pairs lead by +18.7, +6.7 points" in first  # of the original, which is not ours
     assert "is cnn-852k, with 851,911, 7.6 times as many: the data do not decide" in first
     assert "In the original's own numbers, cnn-852k catches up with mobilenet-112k: 7.6 times the parameters." in first
@@ -26,14 +26,14 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
     assert "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better" in second
     assert "is cnn-48k, with 47,511, 0.4 times as many: cnn-48k is 6.0 points better" in second
     assert "it shows none that the data decide" in second
-    assert "the MobileNet wins 1, the plain CNN 1; undecided: 0." in second
+    assert "the MobileNet is surely better in 1, the plain CNN in 1; 0 undecided." in second
     assert "next smaller" not in second
 
 
 def test_taught_nets_are_called_taught() -> None:
     table = table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
     text = comparison.families(table.assign(teachers="vgg-1.9m@12 + teacher-1.6m@34"), NONE, "en").text
-    assert "All nets of this comparison were taught" in text
+    assert "The homework's nets were all taught alike" in text
     assert "trained nets (2) answer" in text
     assert "taught" not in comparison.families(table, NONE, "en").text
 
@@ -84,7 +84,7 @@ def test_failures_are_counted_on_the_same_faces() -> None:
 
 def test_pairs_are_told_on_the_test_and_on_validation() -> None:
     text = compared({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
-    assert "On PublicTest, of the pairs of equal size (1) the MobileNet wins 1," in text
-    assert "On validation, of the pairs of equal size (1) the MobileNet wins 1," in text
+    assert "On PublicTest, of 1 pairs of equal size the MobileNet is surely better in 1," in text
+    assert "On validation, of 1 pairs of equal size the MobileNet is surely better in 1," in text
     assert "take 2.3 times the multiply-adds of the plain CNNs" in text  # 28.3 million against 12.3
     assert "takes 28.3 million multiply-adds and cnn-48k 12.3." in text
