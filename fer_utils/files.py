@@ -32,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write text to `path`, whole or not at all."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write text or bytes to `path`, whole or not at all."""
     with whole(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import CLASSES, SIDE_PX
 from fer_utils.errors import InputError, unknown
-from fer_utils.files import whole
+from fer_utils.files import write_whole
 
 # int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
 # int8-static: that range is fixed beforehand, by what the net does on Training faces.
@@ -56,8 +56,7 @@ def export(net: nn.Module, name: str, format: str, path: Path, faces: np.ndarray
         else:
             _quantize(full, file, None if format == "int8" else faces)
         _strip(file, name)
-        with whole(path) as draft:
-            draft.write_bytes(file.read_bytes())
+        write_whole(path, file.read_bytes())
 
 
 def _export_full(net: nn.Module, path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_utils.errors import FerError, InputError, unknown
-from fer_utils.files import whole
+from fer_utils.files import write_whole
 from fer_utils.models.zoo import MODELS, build
 
 SHIPPED = Path(__file__).parents[1] / "weights"
@@ -19,8 +19,7 @@ COUNTER = "num_batches_tracked"
 
 def save(model: nn.Module, name: str, path: Path) -> None:
     """Write a model of the zoo's `name` as float16, whole or not at all."""
-    with whole(path) as draft:
-        draft.write_bytes(_serialize(model, name))
+    write_whole(path, _serialize(model, name))
 
 
 def file_bytes(model: nn.Module, name: str) -> int:

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from fer_utils.errors import FerError
-from fer_utils.files import whole, write_whole
+from fer_utils.files import write_whole
 from fer_utils.report.display import METADATA
 from fer_utils.report.fonts import FOLDER, check_glyphs
 from fer_utils.report.language import LANGUAGES, translated
@@ -227,10 +227,8 @@ def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
     pdf, _ = TypstPDFExporter().from_notebook_node(nb, resources)
     html, _ = ReportHTMLExporter().from_notebook_node(nb, resources)
     page = out.with_suffix(".html")
-    with whole(out) as draft:
-        draft.write_bytes(pdf)
-    with whole(page) as draft:
-        draft.write_text(html, encoding="utf-8")
+    write_whole(out, pdf)
+    write_whole(page, html)
     return [out, page]
 
 
@@ -245,5 +243,4 @@ def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
     """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
     for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
         write_whole(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
-    with whole(folder / f"{name}.png") as draft:
-        draft.write_bytes(b64decode(bundle["image/png"]))
+    write_whole(folder / f"{name}.png", b64decode(bundle["image/png"]))

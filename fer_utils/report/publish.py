@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import whole, write_whole
+from fer_utils.files import write_whole
 from fer_utils.models import zoo
 from fer_utils.report.analysis import WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table
@@ -100,8 +100,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
         elif pd.isna(ships) or not ships:
             raise FerError(f"the weights of the best {model} are not there, and do not ship: train it again")
     for model, content in contents.items():  # all are there before the first is replaced
-        with whole(shipped / f"{model}.safetensors") as draft:
-            draft.write_bytes(content)
+        write_whole(shipped / f"{model}.safetensors", content)
     table = table.drop(columns="run").assign(shipped=table.index.isin(best))
     write_whole(figures / "runs.csv", table.to_csv(index=False))
     write_whole(figures / "results.csv", summarize(table).to_csv(index=False))
