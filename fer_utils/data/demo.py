@@ -15,6 +15,7 @@ from fer_utils.data.faces import CLASSES, SIDE_PX, FaceSet
 FER2013_COUNTS = np.array([3995, 436, 4097, 7215, 4830, 3171, 4965])
 SIZES = {"Training": 1800, "PublicTest": 600}
 SEED = 2013
+NAME = "drawn demo faces"  # by which results of them are known; no file is called that by chance
 Array = np.ndarray
 Shape = Array | float
 Uniform = Callable[[float, float], Array]  # a number for every face, drawn evenly: (N, 1, 1)
@@ -38,7 +39,7 @@ def demo_faces() -> FaceSet:
     labels = np.concatenate([_labels(n) for n in SIZES.values()])
     usage = np.repeat(list(SIZES), list(SIZES.values()))
     order = rng.permutation(len(labels))
-    return FaceSet(draw(labels[order], rng), labels[order], usage[order], "demo")
+    return FaceSet(draw(labels[order], rng), labels[order], usage[order], NAME)
 
 
 def _labels(n: int) -> Array:

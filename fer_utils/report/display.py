@@ -16,6 +16,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from fer_utils.data import demo
 from fer_utils.report.language import sentences
 
 METADATA = "fer_utils"
@@ -23,7 +24,7 @@ METADATA = "fer_utils"
 
 def is_demo(table: pd.DataFrame) -> bool:
     """Whether any result of a results table is from the demo faces."""
-    return bool((table.data == "demo").any())
+    return bool((table.data == demo.NAME).any())
 
 
 def note(table: pd.DataFrame, language: str) -> str:

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from fer_utils.data import demo
 from fer_utils.report import answers, comparison
 from tests.report.test_analysis import table_of
 from tests.report.test_comparison import NONE, compared, equals_of
@@ -32,7 +33,7 @@ def test_architectures_are_compared_on_the_test() -> None:
 @pytest.mark.parametrize("answer", [answers.architecture, answers.sweep, comparison.costs_and_failures])
 def test_demo_results_are_called_demo_results(answer) -> None:  # type: ignore[no-untyped-def]
     accuracies: dict[str, float | list[float]] = {"mobilenet-46k": 0.62, "cnn-48k": 0.5}
-    bundle, metadata = answer(table_of(accuracies, data="demo"), "en")._repr_mimebundle_()
+    bundle, metadata = answer(table_of(accuracies, data=demo.NAME), "en")._repr_mimebundle_()
     assert bundle["text/markdown"].startswith("*Demo faces")
     assert metadata["fer_utils"]["note"]
     assert "emo" not in answer(table_of(accuracies), "en")._repr_mimebundle_()[0]["text/markdown"]
@@ -68,7 +69,7 @@ def test_the_original_stands_beside_ours() -> None:
     text = answers.sweep(table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "cnn-150k": 0.6, "cnn-852k": 0.6}), "en").text
     assert "has 0.449, 0.576, 0.613, 0.656 for these nets" in text
     assert "ours lie −5.6 to +15.1 points from that" in text
-    drawn = table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "mobilenet-46k": 0.6}, data="demo")
+    drawn = table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "mobilenet-46k": 0.6}, data=demo.NAME)
     assert "original" not in answers.sweep(drawn, "en").text + comparison.families(drawn, NONE, "en").text
     assert "original" not in answers.sweep(table_of({"compact-46k": 0.6, "compact-58k": 0.6}), "en").text
 

@@ -1,3 +1,4 @@
+from fer_utils.data import demo
 from fer_utils.report.figures import size_scatter
 from tests.report.test_analysis import table_of
 
@@ -14,7 +15,7 @@ def test_the_originals_values_stand_beside_one_family_and_never_beside_drawn_fac
     cnns: dict[str, float | list[float]] = {"cnn-48k": 0.5, "cnn-103k": 0.6}
     for table, values in (
         (table_of(cnns), 2),
-        (table_of(cnns, data="demo"), 0),
+        (table_of(cnns, data=demo.NAME), 0),
         (table_of(cnns | {"mobilenet-46k": 0.6}), 0),
     ):
         figure = size_scatter(table, "sizes", "en")

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from fer_utils.data import demo
 from fer_utils.report.figures import learning_curves
 from fer_utils.report.merge import merge
 from fer_utils.report.tables import layer_table, results_table
@@ -44,7 +45,7 @@ def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[
 
 
 def test_a_report_on_drawn_faces_says_nothing_of_the_original() -> None:
-    drawn = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}, data="demo")
+    drawn = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}, data=demo.NAME)
     text = merge([], drawn, "en").cells[-1].source
     shown = results_table(drawn, "results", "en")
     assert "original" not in (text + shown.markdown()).lower()
