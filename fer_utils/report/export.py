@@ -159,7 +159,7 @@ def _front_matter(nb: NotebookNode) -> str:
 
 
 def _running_note(nb: NotebookNode) -> str:
-    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in outputs(nb)]
+    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in outputs(nb.cells)]
     return next(filter(None, notes), "")
 
 
@@ -208,9 +208,9 @@ class ReportHTMLExporter(_PandocExporter):
         return pypandoc.convert_text(markdown, "html5", PANDOC_MARKDOWN, extra_args=options)
 
 
-def outputs(nb: NotebookNode) -> list[NotebookNode]:
-    """All outputs of a notebook, in their order."""
-    return [output for cell in nb.cells if cell.cell_type == "code" for output in cell.outputs]
+def outputs(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """All outputs of a notebook's cells, in their order."""
+    return [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
 
 
 def tags(cell: NotebookNode) -> set[str]:
@@ -234,7 +234,7 @@ def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
 
 def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
     """Write each figure of the notebooks as .svg and .png, beside the .csv that it draws."""
-    for output in (output for nb in notebooks for output in outputs(nb)):
+    for output in (output for nb in notebooks for output in outputs(nb.cells)):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
             write_figure(name, output.data, folder)
 

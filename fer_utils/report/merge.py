@@ -1,7 +1,9 @@
 """Executed notebooks -> one notebook, which is the report."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import pandas as pd
 from nbformat import NotebookNode
@@ -9,7 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.display import METADATA, is_demo
-from fer_utils.report.export import refuse_unfinished, tags
+from fer_utils.report.export import outputs, refuse_unfinished, tags
 from fer_utils.report.figures import PEERS, epochs, seeds
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
@@ -31,11 +33,13 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
         refuse_unfinished(nb)
     say = sentences(language)
     cells = [new_markdown_cell(f"# {say['questions_and_answers']}")]
-    for number, nb in enumerate(notebooks, 1):
+    parts = [[cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}] for nb in notebooks]
+    numbers = Counter[str]()
+    for number, (nb, part) in enumerate(zip(notebooks, parts, strict=True), 1):
         question = next(cell.source for cell in nb.cells if "question" in tags(cell))
         cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
-    for nb in notebooks:
-        cells += [cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}]
+        cells += [new_markdown_cell(say["shown_in"].format(links=say["comma"].join(_links(part, numbers, say))))]
+    cells += chain.from_iterable(parts)
     data = _data_line(table, say)
     about = say["provenance_text"].format(runs=len(table), data=data)
     recipes = [RECIPES[name] for name in table.recipe.unique()]
@@ -73,6 +77,15 @@ def answers(notebooks: list[NotebookNode]) -> list[str]:
         texts += [f"## {number}. {cell.source}" for cell in _tagged(nb, "question")]
         texts += [output.data["text/markdown"] for cell in _tagged(nb, "answer") for output in cell.outputs]
     return texts
+
+
+def _links(cells: list[NotebookNode], numbers: Counter[str], say: Say) -> Iterator[str]:
+    """A link to each figure and table of some cells, by its number in the report, where `numbers` go on."""
+    for output in outputs(cells):
+        for kind, mark in (("figure", "fig"), ("table", "tbl")):
+            if name := output.get("metadata", {}).get(METADATA, {}).get(kind):
+                numbers[kind] += 1
+                yield f"[{say[kind].format(number=numbers[kind])}](#{mark}-{name})"
 
 
 def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:

@@ -37,9 +37,11 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     assert 3 <= len(pages) <= 9
     for number, page in enumerate(pages, 1):
         assert f"{number} / {len(pages)}" in page.extract_text()
-    assert text.index("Questions and answers") < text.index("Figure 1") < text.index("Where the numbers come from")
+    assert text.index("Questions and answers") < text.index("Figure 1.") < text.index("Where the numbers come from")
     assert set(re.findall(r"Figure (\d)\.", text)) == set("1234567")
     assert set(re.findall(r"Table (\d)\.", text)) == set("12345678")
+    assert "Shown in: Table 1, Figure 1, Table 2." in text
+    assert "Shown in: Figure 2, Table 3." in text
     for model in ORIGINAL.model:
         assert model in text
     assert "45,959" in text
