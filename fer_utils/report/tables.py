@@ -112,5 +112,6 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
     way = ["model", "recipe", "epochs", "teachers", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(say["comma"].join).reset_index()
-    shown = shown[["model", "recipe", "epochs", "teachers", "seed", "seconds", "device"]]
+    taught = ["teachers"] if runs.teachers.any() else []
+    shown = shown[["model", "recipe", "epochs", *taught, "seed", "seconds", "device"]]
     return Table("runs", say["runs_caption"], shown.rename(columns=say), note(table, language))
