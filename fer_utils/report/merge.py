@@ -15,6 +15,7 @@ from fer_utils.report.export import outputs, refuse_unfinished, tags
 from fer_utils.report.figures import PEERS, epochs, seeds
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
+from fer_utils.training.optimizers import TITLES
 from fer_utils.training.recipe import RECIPES, Recipe
 
 SOURCES = (
@@ -127,7 +128,7 @@ def _recipe_line(recipe: Recipe, say: Say) -> str:
     parts += [say["recipe_averaged"]] if recipe.averaging else []
     parts += [say["recipe_best"]] if recipe.keep == "best" else []
     return say["recipe_line"].format(
-        name=recipe.name, optimizer={"adam": "Adam", "adamw": "AdamW"}[recipe.optimizer], rate=recipe.learning_rate,
+        name=recipe.name, optimizer=TITLES[recipe.optimizer], rate=recipe.learning_rate,
         schedule=say["recipe_cycle"] if recipe.schedule == "one-cycle" else "", decay=recipe.weight_decay,
         smoothing=recipe.label_smoothing, batch=recipe.batch_size, parts=say["semicolon"].join(parts),
     )  # fmt: skip

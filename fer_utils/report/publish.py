@@ -20,6 +20,7 @@ from fer_utils.report.analysis import WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
+from fer_utils.training.optimizers import TITLES
 from fer_utils.training.recipe import RECIPES
 
 KEY = [*WAY, "seed", "fingerprint"]
@@ -56,9 +57,12 @@ def results_block(table: pd.DataFrame) -> str:
 
 
 def _recipe(row: Any) -> str:
-    """Recipe and epochs, and the size of the batches where it is not the recipe's of today."""
-    other = row.batch_size != RECIPES[row.recipe].batch_size
-    return f"{row.recipe}, {row.epochs}" + (f", batches of {row.batch_size}" if other else "")
+    """Recipe and epochs, and what of it is not the recipe's of today."""
+    today = RECIPES[row.recipe]
+    parts = [row.recipe, str(row.epochs)]
+    parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
+    parts += [TITLES[row.optimizer]] if row.optimizer != today.optimizer else []
+    return ", ".join(parts)
 
 
 def _accuracy(row: pd.Series, measure: str) -> str:

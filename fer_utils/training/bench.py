@@ -26,7 +26,8 @@ from fer_utils.data.load import load
 from fer_utils.models import zoo
 from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
 from fer_utils.training.evaluate import labelled_part
-from fer_utils.training.loop import build_optimizer, train
+from fer_utils.training.loop import train
+from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe, recipe
 
 CPU = torch.device("cpu")
@@ -67,16 +68,17 @@ def plain(model: str, faces: FaceSet) -> Iterator[int]:
 def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
     """The step of our loop alone, on a batch that stays where it is."""
     net = zoo.build(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cast, adam = precision(net, CPU), build_optimizer(net, chosen)
+    cast, optimizers = precision(net, CPU), build_optimizers(net, chosen)
     net.train()
     inputs = to_input(torch.from_numpy(faces.images[: chosen.batch_size]))
     labels = torch.from_numpy(faces.labels[: chosen.batch_size])
     while True:
         with autocast(cast, CPU):
             outputs = net(inputs)
-        adam.zero_grad()
+        net.zero_grad()
         F.cross_entropy(outputs.float(), labels).backward()
-        adam.step()
+        for optimizer in optimizers:
+            optimizer.step()
         yield len(labels)
 
 

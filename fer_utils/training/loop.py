@@ -19,6 +19,7 @@ from fer_utils.models import zoo
 from fer_utils.training.devices import Cast, autocast, precision, recorded
 from fer_utils.training.distill import distillation_loss, view_of
 from fer_utils.training.evaluate import logits
+from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
 
 
@@ -54,14 +55,16 @@ def train(
     nets: dict[int, nn.Module] = {}  # by the side of the faces
     size = min(recipe.batch_size, len(images))
     steps = len(images) // size
-    optimizer = build_optimizer(model, recipe)
-    schedule = _schedule(optimizer, recipe, steps)
+    optimizers = build_optimizers(model, recipe)
+    schedules = [_schedule(optimizer, recipe, steps) for optimizer in optimizers]
     done, history, kept, best = 0, [], None, -1.0
     if state is not None:
         done, history, kept, best = state["epoch"], list(state["history"]), state["kept"], state["best"]
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
+        for optimizer, found in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(found)
+        for schedule, found in zip(schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(found)
         if average is not model:
             average.load_state_dict(state["average"])
 
@@ -85,10 +88,11 @@ def train(
                     loss = F.cross_entropy(outputs, wanted, label_smoothing=recipe.label_smoothing)
                 else:
                     loss = distillation_loss(outputs, taught[rows], recipe.temperature)
-                optimizer.zero_grad()
+                model.zero_grad()
                 loss.backward()
-                optimizer.step()
-                schedule.step()
+                for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                    optimizer.step()
+                    schedule.step()
                 losses[step] = loss.detach()
                 if recipe.averaging:  # AveragedModel would look at its counter, and stop a GPU's queue
                     blend(averages, values, 0)
@@ -104,7 +108,7 @@ def train(
         history.append(
             {
                 "epoch": epoch,
-                "learning_rate": schedule.get_last_lr()[0],
+                "learning_rate": schedules[0].get_last_lr()[0],
                 "training_loss": float(losses.mean()),
                 "validation_loss": float(F.cross_entropy(found, held_out_labels)),
                 "validation_accuracy": accuracy,
@@ -120,8 +124,8 @@ def train(
             "best": best,
             "model": model.state_dict(),
             "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "schedules": [schedule.state_dict() for schedule in schedules],
             "precision": cast,
         }
 
@@ -143,21 +147,12 @@ def _floats(model: nn.Module) -> list[Tensor]:
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimizer that the recipe names."""
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    # Decay shrinks weights, not the scales and shifts of BatchNorm nor biases (He et al. 2019, arXiv 1812.01187, 3.1).
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    return kinds[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-
-
 def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
     if recipe.schedule == "constant":
         return ConstantLR(optimizer, factor=1.0, total_iters=0)
     # Smith and Topin 2017, arXiv 1708.07120. PyTorch's cycle divides by zero where it has 4 steps.
-    return OneCycleLR(optimizer, recipe.learning_rate, total_steps=max(recipe.epochs * steps + 1, 5), pct_start=0.25)
+    total_steps, cycled = max(recipe.epochs * steps + 1, 5), recipe.optimizer != "muon"
+    return OneCycleLR(optimizer, recipe.learning_rate, total_steps, pct_start=0.25, cycle_momentum=cycled)
 
 
 def _check_finite(losses: Tensor, epoch: int) -> None:

@@ -20,7 +20,7 @@ class Recipe:
     name: str
     epochs: int
     batch_size: int
-    optimizer: str  # adam or adamw
+    optimizer: str  # adam, adamw or muon
     learning_rate: float
     schedule: str  # constant or one-cycle
     keep: str  # the weights of the last epoch, or of the best on validation
@@ -46,15 +46,15 @@ class Recipe:
 FULL = Recipe(
     name="full",
     epochs=100,
-    batch_size=32,
-    optimizer="adamw",
-    learning_rate=4e-3,
+    batch_size=64,
+    optimizer="muon",
+    learning_rate=6e-3,
     schedule="one-cycle",
     keep="last",
     weight_decay=0.05,
     label_smoothing=0.1,
     dropout=False,
-    averaging=0.998,
+    averaging=0.996,
     augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
     sides_px=(32, 40, 48),
 )

@@ -25,7 +25,7 @@ from fer_utils.training import distill, evaluate, loop
 from fer_utils.training.devices import device_name
 from fer_utils.training.recipe import Recipe, identity
 
-COLUMNS = {"name": "recipe", "epochs": "epochs", "batch_size": "batch_size"}  # of a recipe, in the results table
+COLUMNS = ("epochs", "optimizer", "batch_size")  # of a recipe, in the results table
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))
-        record |= {name: recipe[key] for key, name in COLUMNS.items()} | metrics | versions
+        record |= {"recipe": recipe["name"]} | {name: recipe[name] for name in COLUMNS} | metrics | versions
         record["run"] = str(run.folder)
         rows.append(record)
     return pd.DataFrame(rows)
