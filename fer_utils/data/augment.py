@@ -16,8 +16,6 @@ class Augmentation:
     """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
     `flip` mirrors half of the faces. `contrast` scales the tones, and shifts them by that share of 64 gray levels.
-    `mixup` blends another face into each, by a share drawn evenly from 0..value (after Zhang et al.
-    2018, arXiv 1710.09412).
     """
 
     flip: bool = True
@@ -25,32 +23,18 @@ class Augmentation:
     shift_px: float = 0.0
     zoom: float = 0.0
     contrast: float = 0.0
-    mixup: float = 0.0
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`.
-
-    With mixup, `shares` `(N,)` of the faces at the rows `others` `(N,)` are blended in before they are cut.
-    """
+    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`."""
 
     matrices: Tensor
     tones: Tensor
-    others: Tensor | None = None
-    shares: Tensor | None = None
 
     def to(self, device: torch.device) -> "View":
         """The same view on another device."""
-        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
-        return View(**moved)
-
-    def blend(self, values: Tensor, rows: Tensor) -> Tensor:
-        """Of `values` `(N, ...)`, the images or their targets, those in these rows, with the others' share in them."""
-        if self.others is None or self.shares is None:
-            return values[rows]
-        shares = self.shares[rows].view(-1, *[1] * (values.ndim - 1))
-        return torch.lerp(values[rows].float(), values[self.others[rows]].float(), shares)
+        return View(self.matrices.to(device), self.tones.to(device))
 
 
 def to_input(images: Tensor) -> Tensor:
@@ -72,12 +56,7 @@ def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Gener
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     rows = [cosine, -sine, shift[0], sine, cosine, shift[1]]
     tones = torch.stack([1 + even(n) * augmentation.contrast, even(n) * augmentation.contrast], 1)
-    view = View(torch.stack(rows, 1).view(n, 2, 3), tones)
-    if not augmentation.mixup:
-        return view
-    others = torch.randperm(n, generator=generator, device=images.device)
-    shares = torch.rand(n, generator=generator, device=images.device) * augmentation.mixup
-    return replace(view, others=others, shares=shares)
+    return View(torch.stack(rows, 1).view(n, 2, 3), tones)
 
 
 def flipped(view: View, generator: torch.Generator) -> View:
@@ -93,7 +72,7 @@ def look(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
     The border is stretched where the picture ends.
     """
     grid = F.affine_grid(view.matrices[rows], [len(rows), 1, side_px, side_px], align_corners=False)
-    outputs = F.grid_sample(to_input(view.blend(images, rows)), grid, padding_mode="border", align_corners=False)
+    outputs = F.grid_sample(to_input(images[rows]), grid, padding_mode="border", align_corners=False)
     gain, offset = view.tones[rows].T[..., None, None, None]
     return torch.addcmul(offset, outputs, gain).contiguous(memory_format=torch.channels_last)
 

@@ -38,7 +38,6 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "compact-158k": partial(compact, 16, [(32, 4), (48, 3), (64, 2)], head=64),
     "compact-900k": partial(compact, 16, [(40, 4), (80, 4), (136, 4)], head=256),
     "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
-    "teacher-2.8m": partial(resnet, (64, 128, 256), blocks=2),
     # For question 4: nets of equal size that differ in one thing at a time.
     **{f"{name}-{thousands(n)}": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
     **{f"narrow8-{thousands(size)}": partial(narrow, n) for n, size in BUDGETS.items()},

@@ -119,8 +119,6 @@ def _recipe_line(recipe: Recipe, say: Say) -> str:
     )
     if change.contrast:
         parts.append(say["recipe_contrast"].format(contrast=100 * change.contrast))
-    if change.mixup:
-        parts.append(say["recipe_mixup"].format(mixup=100 * change.mixup))
     if len(recipe.sides_px) > 1:
         sides = say["comma"].join(map(str, recipe.sides_px))
         parts.append(say["recipe_sizes"].format(sides=sides, side=recipe.sides_px[-1]))

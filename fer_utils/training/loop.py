@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from fer_utils.data.augment import View, draw_view, flipped, look, shuffled
-from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
 from fer_utils.training.devices import Cast, autocast, precision, recorded
@@ -50,7 +50,6 @@ def train(
     averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
     held_out, held_out_labels = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
-    targets = F.one_hot(labels, len(CLASSES)).float()
     cast = precision(model, device) if state is None else state["precision"]  # also on another machine
     nets: dict[int, nn.Module] = {}  # by the side of the faces
     size = min(recipe.batch_size, len(images))
@@ -84,8 +83,7 @@ def train(
             for step, rows in enumerate(shuffled(len(images), size, generator)):
                 outputs = nets[side_px](look(images, view, rows, side_px))
                 if taught is None:
-                    wanted = view.blend(targets, rows)
-                    loss = F.cross_entropy(outputs, wanted, label_smoothing=recipe.label_smoothing)
+                    loss = F.cross_entropy(outputs, labels[rows], label_smoothing=recipe.label_smoothing)
                 else:
                     loss = distillation_loss(outputs, taught[rows], recipe.temperature)
                 model.zero_grad()

@@ -67,7 +67,7 @@ LARGE = dataclasses.replace(
     FULL,
     name="large",
     dropout=True,
-    augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25, mixup=0.5),
+    augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
 )
 
 RECIPES = {

@@ -1,4 +1,3 @@
-import dataclasses
 from typing import Any
 
 import pytest
@@ -82,30 +81,3 @@ def test_the_same_generator_gives_the_same_view(images: torch.Tensor) -> None:
 def test_a_face_is_changed_the_same_in_whatever_batch_it_comes(images: torch.Tensor) -> None:
     view = draw_view(images, STRONG, generator())
     torch.testing.assert_close(look(images, view, ALL[7:9], 48), look(images, view, ALL, 48)[7:9])
-
-
-def test_mixup_blends_another_face_into_each_and_its_target_alike(images: torch.Tensor) -> None:
-    mixed = draw_view(images, Augmentation(mixup=0.5), generator())
-    targets = torch.eye(40)  # a class a face, so that a target tells who is in the picture
-    blended = mixed.blend(targets, ALL)
-    torch.testing.assert_close(look(images, mixed, ALL, 48).flatten(1), blended @ to_input(images).flatten(1), **CLOSE)
-    own = blended.diagonal()
-    assert own.min() >= 0.5
-    assert own.std() > 0.05
-    assert (blended > 0).sum() > 70  # of 80, two faces in most
-
-
-def test_a_flip_leaves_the_blend_as_it_is(images: torch.Tensor) -> None:
-    view = draw_view(images, Augmentation(mixup=0.5), generator())
-    mirrored = flipped(view, generator(1))
-    assert torch.equal(mirrored.blend(torch.eye(40), ALL), view.blend(torch.eye(40), ALL))
-    plain, other = (look(images, v, ALL, 48) for v in (view, mirrored))
-    same = (other - plain).abs().amax((1, 2, 3)) < 1e-3
-    assert (same ^ ((other - plain.flip(3)).abs().amax((1, 2, 3)) < 1e-3)).all()
-
-
-def test_mixup_changes_nothing_else_of_a_view(images: torch.Tensor) -> None:
-    view = draw_view(images, STRONG, generator())
-    mixed = draw_view(images, dataclasses.replace(STRONG, mixup=0.5), generator())
-    assert torch.equal(mixed.matrices, view.matrices)
-    assert torch.equal(mixed.tones, view.tones)

@@ -33,6 +33,13 @@ def test_a_taught_net_has_a_row_of_its_own() -> None:
     assert "Taught: by teacher-1.6m." in block
 
 
+def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> None:
+    today, then = (table_of({"cnn-48k": accuracy}) for accuracy in (0.5, 0.6))
+    block = results_block(pd.concat([today, then.assign(optimizer="adam", batch_size=64)]).assign(shipped=False))
+    assert "| 0.6000 | **0.5900**" in block  # the better way, and not the mean of both
+    assert "| quick, 12, batches of 64, Adam | 1 |" in block
+
+
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     project = tmp_path
     (project / "README.md").write_text(README)
