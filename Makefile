@@ -35,11 +35,10 @@ STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches: a run of `published`, and two nets that ship, as they were before they learned anew from these three.
 # Five earlier teachers, of recipes of then, had taught the two.
-EARLIER = runs/published/earlier
-TEACHERS = $$(ls -d $(EARLIER)-* runs/teacher-1.6m_full-30_seed-0_* | paste -sd,)
+TEACHERS = runs/published/plain-teacher-1.6m.safetensors,runs/published/taught-teacher-1.6m.safetensors,runs/published/taught-vgg-1.9m.safetensors
 TAUGHT = compact-46k:100 compact-58k:110 compact-103k:70 compact-158k:100 compact-900k:60 \
 	mobilenet-46k:60 mobilenet-112k:60 mobilenet-158k:60 cnn-48k:60 cnn-103k:60 cnn-150k:60 cnn-852k:60 vgg-1.9m:60 teacher-1.6m:60
-REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 60 --teacher "$(TEACHERS)" $(EQUALS) --ferplus "$(FERPLUS)"
+REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 60 --teacher $(TEACHERS) $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
 
@@ -47,12 +46,13 @@ published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
 	mkdir -p runs/published && git show HEAD:figures/runs.csv > runs/published-before.csv
 	for net in teacher-1.6m vgg-1.9m; do \
-		git show 5fbc843:fer_utils/weights/$$net.safetensors > $(EARLIER)-$$net.safetensors || exit; \
+		git show 5fbc843:fer_utils/weights/$$net.safetensors > runs/published/taught-$$net.safetensors || exit; \
 	done
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(STUDY) --models teacher-1.6m --epochs 30 --out runs/published/teacher.csv
-	teachers=$(TEACHERS); for run in $(TAUGHT); do \
-		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $$teachers --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
+	cp "$$(ls -t runs/teacher-1.6m_full-30_seed-0_*/weights.safetensors | head -1)" runs/published/plain-teacher-1.6m.safetensors
+	for run in $(TAUGHT); do \
+		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
 	done
 	$(STUDY) --models compact-46k --epochs 32 --out runs/published/compact-untaught.csv
 	$(STUDY) --models compact-58k --epochs 40 --out runs/published/compact-58k-untaught.csv

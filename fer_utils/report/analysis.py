@@ -27,7 +27,7 @@ ORIGINAL = pd.DataFrame(
     ],
     columns=["model", "validation_accuracy", "PublicTest_accuracy"],
 )
-# What tells one way of training from another: of a recipe, what a change of it has touched so far.
+# What tells one way of training from another: of a recipe, what is in the table.
 WAY = ["model", "recipe", "epochs", "optimizer", "batch_size", "teachers"]
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 # What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.

@@ -96,8 +96,8 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
-            # A line says that accuracy changes with size, and not where one net trained far longer than another.
-            joined = rows.epochs.max() <= 2 * rows.epochs.min()
+            # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
+            joined = rows.epochs.max() <= 2 * rows.epochs.min() and rows.optimizer.nunique() == 1
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",

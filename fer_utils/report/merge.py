@@ -15,8 +15,7 @@ from fer_utils.report.export import outputs, refuse_unfinished, tags
 from fer_utils.report.figures import PEERS, epochs, seeds
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
-from fer_utils.training.optimizers import TITLES
-from fer_utils.training.recipe import RECIPES, Recipe
+from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
 
 SOURCES = (
     "FER2013: Goodfellow et al. 2013, arXiv 1307.0414",
@@ -122,11 +121,12 @@ def _recipe_line(recipe: Recipe, say: Say) -> str:
     if len(recipe.sides_px) > 1:
         sides = say["comma"].join(map(str, recipe.sides_px))
         parts.append(say["recipe_sizes"].format(sides=sides, side=recipe.sides_px[-1]))
+    parts += [say["recipe_muon"]] if recipe.optimizer == "muon" else []
     parts += [] if recipe.dropout else [say["recipe_no_dropout"]]
     parts += [say["recipe_averaged"]] if recipe.averaging else []
     parts += [say["recipe_best"]] if recipe.keep == "best" else []
     return say["recipe_line"].format(
-        name=recipe.name, optimizer=TITLES[recipe.optimizer], rate=recipe.learning_rate,
+        name=recipe.name, optimizer=OPTIMIZERS[recipe.optimizer], rate=recipe.learning_rate,
         schedule=say["recipe_cycle"] if recipe.schedule == "one-cycle" else "", decay=recipe.weight_decay,
         smoothing=recipe.label_smoothing, batch=recipe.batch_size, parts=say["semicolon"].join(parts),
     )  # fmt: skip

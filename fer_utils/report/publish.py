@@ -20,8 +20,7 @@ from fer_utils.report.analysis import WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
-from fer_utils.training.optimizers import TITLES
-from fer_utils.training.recipe import RECIPES
+from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 
 KEY = [*WAY, "seed", "fingerprint"]
 
@@ -47,9 +46,9 @@ def results_block(table: pd.DataFrame) -> str:
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
         "Of a model, taught or not, the way of training that is best on validation; results.csv has them all. "
-        f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs; minutes of one run, a taught one's without "
-        "its teachers. In brackets the deviation between the seeds, or for one seed the 95 % interval over the "
-        "faces. "
+        f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs, and batches and optimizer where they are not "
+        "those of the recipe of today; minutes of one run, a taught one's without its teachers. In brackets the "
+        "deviation between the seeds, or for one seed the 95 % interval over the faces. "
     )
     if teachers := sorted(set(summary.teachers) - {""}):
         about += f"Taught: by {', or by '.join(teachers)}."
@@ -57,11 +56,11 @@ def results_block(table: pd.DataFrame) -> str:
 
 
 def _recipe(row: Any) -> str:
-    """Recipe and epochs, and what of it is not the recipe's of today."""
+    """Recipe and epochs, and batches and optimizer where they are not the recipe's of today."""
     today = RECIPES[row.recipe]
     parts = [row.recipe, str(row.epochs)]
     parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
-    parts += [TITLES[row.optimizer]] if row.optimizer != today.optimizer else []
+    parts += [OPTIMIZERS[row.optimizer]] if row.optimizer != today.optimizer else []
     return ", ".join(parts)
 
 
@@ -114,7 +113,11 @@ def publish(table: pd.DataFrame, project: Path) -> None:
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     """The tables that studies wrote, as one, of the nets of today; each run once, as the first of the tables has it."""
-    tables = [pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}) for file in files]
+    tables = []
+    for file in files:
+        tables.append(pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}))
+        if missing := set(KEY) - set(tables[-1]):
+            raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it, and write it anew")
     table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])
     table = table[_of_today(table)]
     if len(prints := table.fingerprint.unique()) > 1:

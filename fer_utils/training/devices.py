@@ -43,6 +43,13 @@ def device_name(device: torch.device) -> str:
     return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 in hardware: elsewhere, products in it take ten times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(_cpu_capabilities().get("avx512_bf16"))
+
+
 def precision(model: nn.Module, device: torch.device) -> str:
     """The precision to train a model in: `bfloat16` where the device has it in hardware and the model gains by it.
 
@@ -50,10 +57,8 @@ def precision(model: nn.Module, device: torch.device) -> str:
     and small products lose more by the casts than they win: a separable net of 44,000 parameters took 656 images a
     second in float32 and 505 in bfloat16; mobilenet-46k, whose stem is dense, 225 and 310 (a thread of an AMD EPYC).
     """
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    fast = bool(_cpu_capabilities().get("avx512_bf16"))
-    return "bfloat16" if fast and zoo.dense_share(model) > 0.5 else "float32"
+    gains = device.type == "cuda" or zoo.dense_share(model) > 0.5
+    return "bfloat16" if computes_bfloat16(device) and gains else "float32"
 
 
 def autocast(name: str, device: torch.device) -> AbstractContextManager:

@@ -149,6 +149,7 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> L
     if recipe.schedule == "constant":
         return ConstantLR(optimizer, factor=1.0, total_iters=0)
     # Smith and Topin 2017, arXiv 1708.07120. PyTorch's cycle divides by zero where it has 4 steps.
+    # Muon's momentum is not cycled, nor that of AdamW beside it: it was measured so.
     total_steps, cycled = max(recipe.epochs * steps + 1, 5), recipe.optimizer != "muon"
     return OneCycleLR(optimizer, recipe.learning_rate, total_steps, pct_start=0.25, cycle_momentum=cycled)
 

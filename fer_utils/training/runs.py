@@ -95,9 +95,12 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
 
 def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
     try:
-        return torch.load(resume, map_location=device)
+        state = torch.load(resume, map_location=device)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise FerError(f"{resume} is damaged ({error}): delete it, and the run begins again") from None
+    if "optimizers" not in state:
+        raise FerError(f"{resume} is of an earlier version: delete it, and the run begins again")
+    return state
 
 
 def _check_same_net(model: nn.Module, begun: dict[str, Tensor], resume: Path) -> None:

@@ -40,6 +40,12 @@ def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> N
     assert "| quick, 12, batches of 64, Adam | 1 |" in block
 
 
+def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    table_of({"cnn-48k": 0.5}).drop(columns="optimizer").to_csv(tmp_path / "earlier.csv", index=False)
+    with pytest.raises(InputError, match=r"earlier\.csv: no column optimizer; delete it, and write it anew"):
+        read_tables([tmp_path / "earlier.csv"])
+
+
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     project = tmp_path
     (project / "README.md").write_text(README)

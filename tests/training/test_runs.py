@@ -12,7 +12,7 @@ import torch
 
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
-from fer_utils.errors import InputError
+from fer_utils.errors import FerError, InputError
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
@@ -81,10 +81,18 @@ def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, 
     file.write_text(json.dumps(record | {"multiply_adds": record["multiply_adds"] + 1}))
     with pytest.raises(InputError, match=r"of an earlier cnn-48k, of other multiply-adds\. Delete it"):
         results([run])
-    begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict()}
+    begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict(), "optimizers": []}
     file.unlink()
     torch.save(begun, run.folder / "resume.pt")
     with pytest.raises(InputError, match=r"resume\.pt: begun with an earlier net of this name\. Delete its folder"):
+        train_run(run, faces, CPU)
+
+
+def test_what_an_earlier_version_began_is_refused_in_a_line(faces: FaceSet, tmp_path: Path) -> None:
+    run = run_of(faces, tmp_path)
+    run.folder.mkdir(parents=True)
+    torch.save({"epoch": 1, "model": {}, "optimizer": {}}, run.folder / "resume.pt")
+    with pytest.raises(FerError, match=r"resume\.pt is of an earlier version: delete it, and the run begins again"):
         train_run(run, faces, CPU)
 
 
