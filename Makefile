@@ -50,6 +50,7 @@ published: $(VENV)/ready
 	done
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(STUDY) --models teacher-1.6m --epochs 30 --out runs/published/teacher.csv
+	$(BIN)/fer study --data $(DATA) --recipe large --models teacher-1.6m --epochs 24 --out runs/published/teacher-large.csv
 	cp "$$(ls -t runs/teacher-1.6m_full-30_seed-0_*/weights.safetensors | head -1)" runs/published/plain-teacher-1.6m.safetensors
 	for run in $(TAUGHT); do \
 		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
