@@ -27,8 +27,10 @@ class Muon(torch.optim.Optimizer):
         """Move the weights by their gradients."""
         for group in self.param_groups:
             for weight in group["params"]:
-                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
-                momentum.lerp_(weight.grad, 0.05)
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"].lerp_(weight.grad, 0.05)
                 ahead = weight.grad.lerp(momentum, 0.95).movedim(1, -1)  # as channels_last has it in memory
                 moved = alike(ahead.flatten(1)).view(ahead.shape).movedim(-1, 1)
                 length = 0.2 * max(len(weight), weight[0].numel()) ** 0.5
