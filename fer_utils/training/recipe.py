@@ -44,7 +44,8 @@ class Recipe:
 # compact-46k after 9 epochs (batches of 32) 0.594, and then 0.601 when faces were turned by up to 10 degrees, moved
 # by 2 pixels and scaled by 10 % instead of 15 degrees, 4 pixels and 15 %. Muon is for the large nets: after 9 epochs
 # teacher-1.6m had 0.629 with AdamW, 0.630 with SGD and 0.650 with Muon, which took 1.15 times the time; compact-46k
-# 0.594 with AdamW, 0.603 with Muon (both at 4e-3), and in batches of 64 0.595 at 4e-3 and 0.601 at 8e-3. One seed each.
+# 0.594 with AdamW, 0.603 with Muon (both at 4e-3), and in batches of 64 0.595 at 4e-3 and 0.601 at 8e-3. One seed each,
+# and for AdamW and SGD (0.05) one rate, which was not searched for.
 FULL = Recipe(
     name="full",
     epochs=100,
