@@ -1,8 +1,9 @@
 """Compact nets: much accuracy from few parameters, and quick to train on a CPU.
 
-At full resolution they are thin, since a channel costs time there and hardly any parameters. From half resolution on,
-every convolution that keeps the shape has a way around it. The convolutions are dense: on a CPU, separable ones and
-squeeze-excitation took longer for less (the README has the numbers).
+They read a face and its mirror image alike (`mirror.py`). At full resolution they are thin, since a channel costs time
+there and hardly any parameters. From half resolution on, every convolution that keeps the shape has a way around it.
+The convolutions are dense: on a CPU, separable ones and squeeze-excitation took longer for less (the README has the
+numbers).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from fer_utils.data.faces import CLASSES
-from fer_utils.models.blocks import ConvBN
+from fer_utils.models.mirror import MirrorConvBN, PairMean
 
 
 class Shortcut(nn.Module):
@@ -25,19 +26,18 @@ class Shortcut(nn.Module):
         return x + self.layer(x)
 
 
-def compact(
-    full: int, stages: Sequence[tuple[int, int]], head: int, activation: type[nn.Module] = nn.ReLU
-) -> nn.Sequential:
+def compact(stages: Sequence[tuple[int, int]], head: int, activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
     """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
-    `full` is the number of channels at full resolution; each of the `stages` (channels, convolutions) begins by halving
-    the map; `head` is the number of features that are averaged over the map for the logits.
+    The first convolution has 16 channels; each of the `stages` (channels, convolutions) begins by halving the map;
+    `head` is the number of channels that are averaged over the map for the logits. Half of all channels are the mirror
+    images of the others.
     """
-    layers: list[nn.Module] = [ConvBN(1, full, activation=activation)]
-    inputs = full
+    layers: list[nn.Module] = [MirrorConvBN(1, 16, activation=activation)]
+    inputs = 16
     for width, convolutions in stages:
-        layers.append(ConvBN(inputs, width, stride=2, activation=activation))
-        layers += [Shortcut(ConvBN(width, width, activation=activation)) for _ in range(convolutions - 1)]
+        layers.append(MirrorConvBN(inputs, width, stride=2, activation=activation))
+        layers += [Shortcut(MirrorConvBN(width, width, activation=activation)) for _ in range(convolutions - 1)]
         inputs = width
-    layers += [nn.Conv2d(inputs, head, 1, bias=False), nn.BatchNorm2d(head), activation()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(head, len(CLASSES)))
+    layers.append(MirrorConvBN(inputs, head, 1, activation=activation))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), PairMean(), nn.Linear(head // 2, len(CLASSES)))

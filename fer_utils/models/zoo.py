@@ -32,12 +32,12 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
-    "compact-46k": partial(compact, 16, [(24, 4), (24, 2), (28, 2)], head=72, activation=nn.SiLU),
-    "compact-58k": partial(compact, 8, [(16, 4), (32, 3), (36, 2)], head=64),
-    "compact-103k": partial(compact, 16, [(24, 4), (40, 3), (48, 2)], head=96),
-    "compact-158k": partial(compact, 16, [(32, 4), (48, 3), (64, 2)], head=64),
-    "compact-900k": partial(compact, 16, [(40, 4), (80, 4), (136, 4)], head=256),
-    "teacher-1.6m": partial(resnet, (48, 96, 192), blocks=2),
+    "compact-46k": partial(compact, [(32, 4), (32, 2), (48, 2)], head=96),
+    "compact-58k": partial(compact, [(32, 4), (48, 2), (48, 2)], head=96),
+    "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),
+    "compact-158k": partial(compact, [(48, 4), (64, 3), (88, 2)], head=176),
+    "compact-900k": partial(compact, [(48, 4), (112, 4), (192, 4)], head=512),
+    "teacher-1.4m": partial(resnet, (64, 128, 256), blocks=2),
     # For question 4: nets of equal size that differ in one thing at a time.
     **{f"{name}-{thousands(n)}": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
     **{f"narrow8-{thousands(size)}": partial(narrow, n) for n, size in BUDGETS.items()},
@@ -117,16 +117,21 @@ def layers(name: str) -> pd.DataFrame:
 
 def describe(layer: nn.Module) -> str:
     """A layer in a few words, with its widths."""
-    name, weights = type(layer).__name__, [m.weight for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    name, weighted = type(layer).__name__, [m for m in layer.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     if not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in layer.modules()):
         name = name.removesuffix("BN")
-    if weights:
-        inputs = weights[0].shape[0] if name == "ConvDW" else weights[0].shape[1]
-        return f"{name} {inputs}→{weights[-1].shape[0]}"
+    if weighted:
+        return f"{name} {_widths(weighted[0])[0]}→{_widths(weighted[-1])[1]}"
     if isinstance(layer, nn.Dropout):
         return f"{name} {layer.p}"
     size = getattr(layer, "kernel_size", getattr(layer, "output_size", None))
     return f"{name} {size}" if size else name
+
+
+def _widths(layer: nn.Conv2d | nn.Linear) -> tuple[int, int]:
+    if isinstance(layer, nn.Conv2d):
+        return layer.in_channels, layer.out_channels
+    return layer.in_features, layer.out_features
 
 
 def zoo(names: Iterable[str] = MODELS) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from fer_utils.errors import InputError, unknown
 from fer_utils.models.export import open_onnx
 from fer_utils.models.weights import open_model
 
-# Faces at once. On a CPU more of them leave the cache: teacher-1.6m took 1.2 ms a face in batches of 256, 0.7 in 64.
+# Faces at once. On a CPU more of them leave the cache: a ResNet took 1.2 ms a face in batches of 256, 0.7 in 64.
 EVALUATION_BATCH = {"cpu": 64, "cuda": 1024}
 VALIDATION = "validation"
 

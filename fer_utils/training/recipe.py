@@ -41,11 +41,12 @@ class Recipe:
 
 # A night on a laptop, minutes on a GPU. Small nets underfit these faces, so what slows the fit is left out.
 # On validation, with AdamW: mobilenet-46k had 0.547 after 8 epochs with its dropout, 0.569 without (batches of 64);
-# compact-46k after 9 epochs (batches of 32) 0.594, and then 0.601 when faces were turned by up to 10 degrees, moved
+# a compact net after 9 epochs (batches of 32) 0.594, and then 0.601 when faces were turned by up to 10 degrees, moved
 # by 2 pixels and scaled by 10 % instead of 15 degrees, 4 pixels and 15 %. Muon is for the large nets: after 9 epochs
-# teacher-1.6m had 0.629 with AdamW, 0.630 with SGD and 0.650 with Muon, which took 1.15 times the time; compact-46k
-# 0.594 with AdamW, 0.603 with Muon (both at 4e-3), and in batches of 64 0.595 at 4e-3 and 0.601 at 8e-3. One seed each,
-# and for AdamW and SGD (0.05) one rate, which was not searched for.
+# a ResNet of 1.6 million parameters had 0.629 with AdamW, 0.630 with SGD and 0.650 with Muon, which took 1.15 times
+# the time; the compact net 0.594 with AdamW, 0.603 with Muon (both at 4e-3), and in batches of 64 0.595 at 4e-3 and
+# 0.601 at 8e-3. One seed each, and for AdamW and SGD (0.05) one rate, which was not searched for. The compact net and
+# the ResNet were those of then, which did not read a face and its mirror image alike.
 FULL = Recipe(
     name="full",
     epochs=100,
@@ -61,7 +62,7 @@ FULL = Recipe(
     augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
     sides_px=(32, 40, 48),
 )
-# For nets of a million parameters and more, which by Muon come to know these faces by heart: with `full`, teacher-1.6m
+# For nets of a million parameters and more, which by Muon come to know these faces by heart: with `full`, that ResNet
 # had its best loss on validation, 0.936, in epoch 21 of 30, and 0.958 at the end; with `large` 0.916 after 24 epochs,
 # and 0.958 after 28 with mixup by up to a half as well, which is gone since. The accuracies hardly differ: 0.661, 0.664
 # and 0.665. One seed each.

@@ -1,0 +1,95 @@
+"""Layers that read a face and its mirror image alike.
+
+A feature here is a pair: what a filter finds, and what the mirrored filter finds (Cohen and Welling 2016, arXiv
+1602.07576, for the group of the horizontal flip). Both have the same weights, so that a net learns nothing twice, once
+for each side of the face, and has twice the features for its parameters, at twice the multiply-adds. A face that is
+mirrored gives the same maps mirrored and their halves changed over, and so the same logits.
+
+Maps are `(N, channels, H, W)` with the mirrored features in the second half of the channels.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MirrorConv(nn.Conv2d):
+    """A convolution of pairs: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`, without bias.
+
+    `outputs` is even, and so is `inputs`, but for the face itself, which is one channel. With a stride of two, height
+    and width must be even.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, *, stride: int = 1):
+        super().__init__(inputs, outputs // 2, kernel_size, stride, kernel_size // 2, bias=False)
+        self.out_channels = outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the filters find, and then what the mirrored ones find."""
+        # With a stride a filter looks from pixels 0, 2, 4, and its mirror image from as many at the other border.
+        weight = F.pad(self.weight, (0, 1)) if self.stride == (2, 2) else self.weight
+        return F.conv2d(x, torch.cat((weight, mirrored(weight))), None, self.stride, self.padding)
+
+
+class MirrorBatchNorm(nn.BatchNorm2d):
+    """BatchNorm that does the same to a feature and to its mirror image: `(N, channels, H, W)`, and so it stays."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The maps; when training, each half of them by its own mean and variance, of which the means are kept."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        mean, variance = self.running_mean.repeat(2), self.running_var.repeat(2)
+        scale, shift = self.weight.repeat(2), self.bias.repeat(2)
+        x = F.batch_norm(x, mean, variance, scale, shift, self.training, self.momentum or 0.0, self.eps)
+        if self.training:
+            self.running_mean.copy_(mean.view(2, -1).mean(0))
+            self.running_var.copy_(variance.view(2, -1).mean(0))
+        return x
+
+
+class MirrorConvBN(nn.Module):
+    """Convolution, BatchNorm and activation of pairs: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size: int = 3,
+        *,
+        stride: int = 1,
+        activation: type[nn.Module] = nn.ReLU,
+    ):
+        super().__init__()
+        self.convolution = MirrorConv(inputs, outputs, kernel_size, stride=stride)
+        self.norm = MirrorBatchNorm(outputs)
+        self.activation = activation(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The maps of what the layer finds."""
+        if torch.compiler.is_exporting():
+            return self._exported(x)
+        return self.activation(self.norm(self.convolution(x)))
+
+    def _exported(self, x: Tensor) -> Tensor:
+        # The same, slower: filters that read the map and its mirror image stand in a file once, not mirrored as well.
+        filters, norm, n = self.convolution, self.norm, x.shape[0]  # not len(x): the file is for any number of faces
+        both = F.conv2d(torch.cat((x, mirrored(x))), filters.weight, None, filters.stride, filters.padding)
+        both = F.batch_norm(both, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        both = self.activation(both)
+        return torch.cat((both[:n], both[n:].flip(-1)), 1)
+
+
+class PairMean(nn.Module):
+    """The mean of each feature and its mirror image: `(N, channels)` -> `(N, channels / 2)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features that do not hang on which side is which."""
+        return x.unflatten(1, (2, -1)).mean(1)
+
+
+def mirrored(x: Tensor) -> Tensor:
+    """The maps of the mirror image, or the weights that read them: their halves change places, and all is flipped."""
+    return torch.cat(x.chunk(2, 1)[::-1], 1).flip(-1)

@@ -1,0 +1,63 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fer_utils.models.mirror import MirrorBatchNorm, MirrorConvBN, mirrored
+from fer_utils.models.zoo import MODELS, build, family
+
+MIRRORED = [name for name in MODELS if family(name) in ("compact", "teacher")]
+LAYERS = [(1, 8, 3, 1), (1, 8, 5, 2), (8, 12, 3, 1), (8, 12, 3, 2), (8, 12, 1, 1)]
+
+
+def moved(model: nn.Module, inputs: Tensor) -> nn.Module:
+    """The model after a few steps, which have given every BatchNorm values of its own."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model.train()(inputs).square().mean().backward()
+        optimizer.step()
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+@pytest.mark.parametrize("side_px", [32, 48])
+def test_a_face_and_its_mirror_image_get_the_same_answer(name: str, side_px: int) -> None:
+    torch.manual_seed(0)
+    faces = torch.randn(8, 1, side_px, side_px)
+    net = moved(build(name), faces)
+    with torch.inference_mode():
+        torch.testing.assert_close(net(faces.flip(-1)), net(faces))
+        assert not torch.allclose(net(faces.flip(-2)), net(faces), atol=1e-3)  # it sees which way is up
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "kernel_size", "stride"), LAYERS)
+def test_a_layer_mirrors_its_maps_with_the_face(inputs: int, outputs: int, kernel_size: int, stride: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, inputs, 12, 12)
+    layer = moved(MirrorConvBN(inputs, outputs, kernel_size, stride=stride), x)
+    with torch.inference_mode():
+        maps = layer(x)
+        assert maps.shape == (4, outputs, 12 // stride, 12 // stride)
+        torch.testing.assert_close(layer(mirrored(x)), mirrored(maps))
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "kernel_size", "stride"), LAYERS)
+def test_a_layer_is_the_same_in_a_file(inputs: int, outputs: int, kernel_size: int, stride: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, inputs, 12, 12)
+    layer = moved(MirrorConvBN(inputs, outputs, kernel_size, stride=stride), x)
+    with torch.inference_mode():
+        expected = layer(x)
+    program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    with torch.inference_mode():
+        torch.testing.assert_close(program.module()(x), expected)
+    weights = [node for node in program.graph.nodes if node.target is torch.ops.aten.conv2d.default]
+    assert weights[0].args[1].op == "placeholder"  # as they are, so that they can be rounded to 8 bits
+
+
+def test_batchnorm_keeps_the_mean_of_a_features_two_halves() -> None:
+    norm = MirrorBatchNorm(2)
+    norm.momentum = 1.0
+    norm(torch.stack((torch.full((3, 4, 4), 1.0), torch.full((3, 4, 4), 3.0)), 1))
+    assert norm.running_mean is not None
+    assert norm.running_mean.tolist() == [2.0]
