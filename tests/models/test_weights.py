@@ -50,7 +50,7 @@ def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
         weights.locate(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
     assert weights.locate(str(tmp_path)) == weights.locate(str(tmp_path / "weights.safetensors"))
-    for file in weights.SHIPPED.glob("*.safetensors"):  # also those whose names have a point, such as teacher-1.6m
+    for file in weights.SHIPPED.glob("*.safetensors"):  # also those whose names have a point, such as teacher-1.4m
         assert weights.locate(file.name.removesuffix(".safetensors")) == file
     with pytest.raises(InputError, match=r"no file or folder w\.safetensors: give a file"):
         weights.locate("w.safetensors")

@@ -32,7 +32,7 @@ def test_a_change_of_the_table_changes_the_comparison() -> None:
 
 def test_taught_nets_are_called_taught() -> None:
     table = table_of({"mobilenet-46k": 0.62, "cnn-48k": 0.50})
-    text = comparison.families(table.assign(teachers="vgg-1.9m@12 + teacher-1.6m@34"), NONE, "en").text
+    text = comparison.families(table.assign(teachers="vgg-1.9m@12 + teacher-1.4m@34"), NONE, "en").text
     assert "The homework's nets were all taught alike" in text
     assert "trained nets (2) answer" in text
     assert "taught" not in comparison.families(table, NONE, "en").text
