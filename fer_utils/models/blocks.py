@@ -1,4 +1,4 @@
-"""The layers that every model here is made of.
+"""The layers of the homework's models, and of the nets of equal size.
 
 A model is an `nn.Sequential` of these, so that printing it, walking it and counting it need no further code.
 Shapes are `(N, channels, height, width)` until a `Flatten`, `(N, features)` after it.
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ConvBN(nn.Sequential):
-    """Convolution 3x3, BatchNorm, activation: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
+    """Convolution 3x3, BatchNorm, ReLU: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
 
     `padding=0` ("valid") takes a pixel off each side. A convolution that a BatchNorm follows needs no bias, since the
     BatchNorm has one; `bias=True` keeps it all the same, as Keras does, and `norm=False` leaves the BatchNorm out.
@@ -24,10 +24,9 @@ class ConvBN(nn.Sequential):
         padding: int = 1,
         bias: bool = False,
         norm: bool = True,
-        activation: type[nn.Module] = nn.ReLU,
     ):
         convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=bias)
-        super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), activation(inplace=True))
+        super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True))
 
 
 class Depthwise(nn.Conv2d):

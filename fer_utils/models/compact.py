@@ -7,6 +7,7 @@ numbers).
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -26,18 +27,19 @@ class Shortcut(nn.Module):
         return x + self.layer(x)
 
 
-def compact(stages: Sequence[tuple[int, int]], head: int, activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
+def compact(stages: Sequence[tuple[int, int]], head: int) -> nn.Sequential:
     """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
     The first convolution has 16 channels; each of the `stages` (channels, convolutions) begins by halving the map;
     `head` is the number of channels that are averaged over the map for the logits. Half of all channels are the mirror
     images of the others.
     """
-    layers: list[nn.Module] = [MirrorConvBN(1, 16, activation=activation)]
+    layer = partial(MirrorConvBN, activation=nn.SiLU)
+    layers: list[nn.Module] = [layer(1, 16)]
     inputs = 16
     for width, convolutions in stages:
-        layers.append(MirrorConvBN(inputs, width, stride=2, activation=activation))
-        layers += [Shortcut(MirrorConvBN(width, width, activation=activation)) for _ in range(convolutions - 1)]
+        layers.append(layer(inputs, width, stride=2))
+        layers += [Shortcut(layer(width, width)) for _ in range(convolutions - 1)]
         inputs = width
-    layers.append(MirrorConvBN(inputs, head, 1, activation=activation))
+    layers.append(layer(inputs, head, 1))
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), PairMean(), nn.Linear(head // 2, len(CLASSES)))

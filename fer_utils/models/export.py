@@ -5,6 +5,7 @@ The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 
 (onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -65,8 +66,8 @@ def _export_full(net: nn.Module, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
         torch.onnx.export(
-            PixelNet(net).eval(), (faces,), path, input_names=["faces"], output_names=["logits"], dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("n")},), external_data=False, verbose=False,
+            PixelNet(copy.deepcopy(net)).eval(), (faces,), path, input_names=["faces"], output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
 
 

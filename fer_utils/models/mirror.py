@@ -3,7 +3,8 @@
 A feature here is a pair: what a filter finds, and what the mirrored filter finds (Cohen and Welling 2016, arXiv
 1602.07576, for the group of the horizontal flip). Both have the same weights, so that a net learns nothing twice, once
 for each side of the face, and has twice the features for its parameters, at twice the multiply-adds. A face that is
-mirrored gives the same maps mirrored and their halves changed over, and so the same logits.
+mirrored gives the same maps mirrored and their halves changed over, and so, up to rounding, the same logits. (In
+training that holds for whole batches, since the halves then have means and variances of their own.)
 
 Maps are `(N, channels, H, W)` with the mirrored features in the second half of the channels.
 """
@@ -16,18 +17,20 @@ from torch import Tensor, nn
 class MirrorConv(nn.Conv2d):
     """A convolution of pairs: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`, without bias.
 
-    `outputs` is even, and so is `inputs`, but for the face itself, which is one channel. With a stride of two, height
-    and width must be even.
+    `outputs` is even, and so is `inputs`, but for the face itself, which is one channel; `kernel_size` is odd, `stride`
+    1 or 2. A stride rounds up: of 25 pixels it makes 13.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, *, stride: int = 1):
+        if outputs % 2 or kernel_size % 2 == 0 or stride not in (1, 2):
+            raise ValueError(f"{outputs} outputs, kernel {kernel_size}, stride {stride}: allowed are even, odd, 1 or 2")
         super().__init__(inputs, outputs // 2, kernel_size, stride, kernel_size // 2, bias=False)
         self.out_channels = outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """What the filters find, and then what the mirrored ones find."""
-        # With a stride a filter looks from pixels 0, 2, 4, and its mirror image from as many at the other border.
-        weight = F.pad(self.weight, (0, 1)) if self.stride == (2, 2) else self.weight
+        # With a stride a filter looks from pixels 0, 2, 4; of an even number, its mirror image must from 1, 3, 5.
+        weight = F.pad(self.weight, (0, 1)) if self.stride == (2, 2) and x.shape[-1] % 2 == 0 else self.weight
         return F.conv2d(x, torch.cat((weight, mirrored(weight))), None, self.stride, self.padding)
 
 
@@ -41,9 +44,10 @@ class MirrorBatchNorm(nn.BatchNorm2d):
         """The maps; when training, each half of them by its own mean and variance, of which the means are kept."""
         assert self.running_mean is not None
         assert self.running_var is not None
+        assert self.momentum is not None  # a mean over all batches is not kept
         mean, variance = self.running_mean.repeat(2), self.running_var.repeat(2)
         scale, shift = self.weight.repeat(2), self.bias.repeat(2)
-        x = F.batch_norm(x, mean, variance, scale, shift, self.training, self.momentum or 0.0, self.eps)
+        x = F.batch_norm(x, mean, variance, scale, shift, self.training, self.momentum, self.eps)
         if self.training:
             self.running_mean.copy_(mean.view(2, -1).mean(0))
             self.running_var.copy_(variance.view(2, -1).mean(0))
@@ -74,11 +78,11 @@ class MirrorConvBN(nn.Module):
         return self.activation(self.norm(self.convolution(x)))
 
     def _exported(self, x: Tensor) -> Tensor:
-        # The same, slower: filters that read the map and its mirror image stand in a file once, not mirrored as well.
-        filters, norm, n = self.convolution, self.norm, x.shape[0]  # not len(x): the file is for any number of faces
-        both = F.conv2d(torch.cat((x, mirrored(x))), filters.weight, None, filters.stride, filters.padding)
-        both = F.batch_norm(both, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        both = self.activation(both)
+        # The same: filters that read the map and its mirror image stand in a file once, not mirrored as well. PyTorch
+        # takes longer for it: a step of compact-46k 3.6 times as long, a batch of faces to read 1.8 times.
+        n = x.shape[0]  # not len(x): the file is for any number of faces
+        both = nn.Conv2d.forward(self.convolution, torch.cat((x, mirrored(x))))
+        both = self.activation(nn.BatchNorm2d.forward(self.norm, both))
         return torch.cat((both[:n], both[n:].flip(-1)), 1)
 
 

@@ -1,7 +1,4 @@
-"""A residual net that reads a face and its mirror image alike: the teacher of the small ones.
-
-Of all layers, dense 3x3 convolutions do the most multiply-adds a second on a CPU.
-"""
+"""A residual net that reads a face and its mirror image alike: the largest of the nets of our own."""
 
 from collections.abc import Sequence
 
@@ -36,6 +33,8 @@ class Residual(nn.Module):
 
 def resnet(channels: Sequence[int], blocks: int) -> nn.Sequential:
     """A ResNet `(N, 1, 48, 48)` -> logits `(N, 7)`: a 5x5 stem that halves the map, then a stage a width.
+
+    It reads faces of other sizes too, of multiples of 8 pixels.
 
     Every stage has as many `blocks` and one of the `channels`, half of which are the mirror images of the others;
     every one after the first begins by halving the map.

@@ -32,6 +32,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
+    # By the number that they may not exceed: of parameters of a net that others have, beside which each stands.
     "compact-46k": partial(compact, [(32, 4), (32, 2), (48, 2)], head=96),
     "compact-58k": partial(compact, [(32, 4), (48, 2), (48, 2)], head=96),
     "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),
@@ -82,10 +83,12 @@ def takes_any_size(model: nn.Sequential) -> bool:
 
 
 def multiply_adds(model: nn.Module) -> int:
-    """Multiply-adds to read one face."""
+    """Multiply-adds to read one face, with those that only multiply zeros at a border."""
     face = torch.zeros(1, 1, SIDE_PX, SIDE_PX, device=next(model.parameters()).device)
+    training = model.training
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.eval()(face)
+    model.train(training)
     return counter.get_total_flops() // 2
 
 
@@ -96,7 +99,7 @@ def dense_share(model: nn.Module) -> float:
     def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
         weight = cast(torch.Tensor, layer.weight)
         dense = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.kernel_size != (1, 1)
-        work[dense] += weight.numel() * output[0, 0].numel()
+        work[dense] += weight[0].numel() * output[0].numel()
 
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     multiply_adds(model)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -8,6 +9,7 @@ from fer_utils.data.demo import draw
 from fer_utils.errors import InputError
 from fer_utils.models.export import FORMATS, PixelNet, export, open_onnx
 from fer_utils.models.weights import open_model
+from fer_utils.models.zoo import build, parameters
 
 FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 
@@ -40,7 +42,17 @@ def test_eight_bits_say_nearly_the_same_in_two_fifths_of_the_bytes(files: dict[s
 
 
 def test_eight_bits_take_little_more_than_a_byte_a_parameter(files: dict[str, Path]) -> None:
-    assert files["int8"].stat().st_size < 45_743 + 10_000
+    assert files["int8"].stat().st_size < 1.3 * parameters(build("compact-46k"))
+
+
+@pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k"])
+def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path) -> None:
+    net = open_model(name)[1].train()
+    export(net, name, "onnx", tmp_path / "net.onnx")
+    assert net.training  # as it was
+    (found,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(["logits"], {"faces": FACES[:5]})
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, PixelNet(net).eval()(torch.from_numpy(FACES[:5])).numpy(), atol=1e-4)
 
 
 def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:

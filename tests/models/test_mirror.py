@@ -1,8 +1,10 @@
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from fer_utils.models.mirror import MirrorBatchNorm, MirrorConvBN, mirrored
+from fer_utils.models.mirror import MirrorBatchNorm, MirrorConv, MirrorConvBN, mirrored
 from fer_utils.models.zoo import MODELS, build, family
 
 MIRRORED = [name for name in MODELS if family(name) in ("compact", "teacher")]
@@ -19,8 +21,9 @@ def moved(model: nn.Module, inputs: Tensor) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", MIRRORED)
-@pytest.mark.parametrize("side_px", [32, 48])
+@pytest.mark.parametrize(
+    ("name", "side_px"), [*product(MIRRORED, (32, 48)), ("compact-46k", 44), ("compact-46k", 47), ("compact-46k", 50)]
+)
 def test_a_face_and_its_mirror_image_get_the_same_answer(name: str, side_px: int) -> None:
     torch.manual_seed(0)
     faces = torch.randn(8, 1, side_px, side_px)
@@ -31,13 +34,16 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(name: str, side_px: int
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "kernel_size", "stride"), LAYERS)
-def test_a_layer_mirrors_its_maps_with_the_face(inputs: int, outputs: int, kernel_size: int, stride: int) -> None:
+@pytest.mark.parametrize("side_px", [11, 12])
+def test_a_layer_mirrors_its_maps_with_the_face(
+    inputs: int, outputs: int, kernel_size: int, stride: int, side_px: int
+) -> None:
     torch.manual_seed(0)
-    x = torch.randn(4, inputs, 12, 12)
+    x = torch.randn(4, inputs, side_px, side_px)
     layer = moved(MirrorConvBN(inputs, outputs, kernel_size, stride=stride), x)
     with torch.inference_mode():
         maps = layer(x)
-        assert maps.shape == (4, outputs, 12 // stride, 12 // stride)
+        assert maps.shape == (4, outputs, -(-side_px // stride), -(-side_px // stride))
         torch.testing.assert_close(layer(mirrored(x)), mirrored(maps))
 
 
@@ -55,9 +61,19 @@ def test_a_layer_is_the_same_in_a_file(inputs: int, outputs: int, kernel_size: i
     assert weights[0].args[1].op == "placeholder"  # as they are, so that they can be rounded to 8 bits
 
 
-def test_batchnorm_keeps_the_mean_of_a_features_two_halves() -> None:
-    norm = MirrorBatchNorm(2)
+def test_batchnorm_keeps_the_mean_of_what_a_features_two_halves_are() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(8, 4, 6, 6) * torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1, 1) + torch.arange(4.0).view(
+        1, 4, 1, 1
+    )
+    norm, plain = MirrorBatchNorm(4), nn.BatchNorm2d(4)
     norm.momentum = 1.0
-    norm(torch.stack((torch.full((3, 4, 4), 1.0), torch.full((3, 4, 4), 3.0)), 1))
-    assert norm.running_mean is not None
-    assert norm.running_mean.tolist() == [2.0]
+    torch.testing.assert_close(norm(x), plain(x))  # when training, each half by its own
+    torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)).view(2, 2).mean(0))
+    torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)).view(2, 2).mean(0))
+
+
+@pytest.mark.parametrize(("outputs", "kernel_size", "stride"), [(7, 3, 1), (8, 4, 1), (8, 3, 4)])
+def test_what_has_no_mirror_image_is_refused(outputs: int, kernel_size: int, stride: int) -> None:
+    with pytest.raises(ValueError, match="allowed are even, odd, 1 or 2"):
+        MirrorConv(8, outputs, kernel_size, stride=stride)
