@@ -92,12 +92,14 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     say, summary, measure = sentences(language), best_ways(table), final_measure(table)
     accuracy = f"{measure}_accuracy"
     with style(language):
-        drawing = Drawing(figsize=(7.6, 4.8), layout="constrained")
+        drawing = Drawing(figsize=(7.6, 5.6), layout="constrained")
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
-            joined = rows.epochs.max() <= 2 * rows.epochs.min() and rows.optimizer.nunique() == 1
+            joined = (
+                rows.epochs.max() <= 2 * rows.epochs.min() and len(rows[["recipe", "optimizer"]].drop_duplicates()) == 1
+            )
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",
@@ -109,10 +111,11 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
             )  # fmt: skip
         of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)
         axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color="0.3", markersize=3, zorder=4)
-        ours = axes.legend(loc="lower right", fontsize=8)
+        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
         others = _others(axes, measure, language)
-        axes.legend(handles=others, loc="upper left", ncols=2, fontsize=7, title=say["others"], title_fontsize=8)
-        axes.add_artist(ours)
+        drawing.legend(
+            handles=others, loc="outside upper center", ncols=3, fontsize=8, title=say["others"], title_fontsize=8
+        )
         size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
     text = say["curve_caption"].format(measure=say[measure], seeds=seeds(summary, say))
