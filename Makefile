@@ -34,13 +34,16 @@ ORIGINAL = mobilenet-46k,mobilenet-112k,mobilenet-158k,cnn-48k,cnn-103k,cnn-150k
 STUDY = $(BIN)/fer study --data $(DATA) --recipe full
 LARGE = $(BIN)/fer study --data $(DATA) --recipe large
 EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
-# Who teaches, the smallest nets the first alone: vgg-1.9m and compact-900k, as they were before `published` trains them anew, so that the files stay the
-# same ones; and a compact-900k that learned for too short a time to know Training by heart.
+# Who teaches: vgg-1.9m (the two smallest nets alone) and compact-900k, as they were before `published` trains them
+# anew, so that the files stay the same ones; and a compact-900k that learned too briefly to know Training by heart.
 TEACHER = runs/teachers/vgg-1.9m.safetensors
 TEACHERS = $(TEACHER),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 TAUGHT_BY_ONE = compact-46k:80 compact-58k:45
 TAUGHT = compact-103k:100 compact-158k:80 compact-900k:28 \
 	mobilenet-46k:60 mobilenet-112k:60 mobilenet-158k:60 cnn-48k:60 cnn-103k:60 cnn-150k:60 cnn-852k:60 vgg-1.9m:60 teacher-1.4m:30
+teach = for run in $(1); do \
+		$(STUDY) --models $${run%:*} --epochs $${run\#*:} --teacher $(2) --out runs/published/$${run%:*}-$${run\#*:}.csv || exit; \
+	done
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 60 --teacher $(TEACHERS) $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/published-before.csv
@@ -55,12 +58,8 @@ published: $(VENV)/ready
 	cp runs/compact-900k_large-20_seed-1_*/weights.safetensors runs/teachers/early.safetensors
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(LARGE) --models teacher-1.4m,compact-900k --epochs 32 --out runs/published/large.csv
-	for run in $(TAUGHT_BY_ONE); do \
-		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHER) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
-	done
-	for run in $(TAUGHT); do \
-		$(STUDY) --models $${run%:*} --epochs $${run#*:} --teacher $(TEACHERS) --out runs/published/$${run%:*}-$${run#*:}.csv || exit; \
-	done
+	$(call teach,$(TAUGHT_BY_ONE),$(TEACHER))
+	$(call teach,$(TAUGHT),$(TEACHERS))
 	$(STUDY) --models compact-46k --epochs 30 --out runs/published/compact-46k-untaught.csv
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)

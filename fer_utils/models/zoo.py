@@ -32,7 +32,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
-    # By the number that they may not exceed: of parameters of a net that others have, beside which each stands.
+    # Named by the most parameters that they may have: those of a net of others, beside which each stands.
     "compact-46k": partial(compact, [(32, 4), (32, 2), (48, 2)], head=96),
     "compact-58k": partial(compact, [(32, 4), (48, 2), (48, 2)], head=96),
     "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),

@@ -63,9 +63,7 @@ def test_a_layer_is_the_same_in_a_file(inputs: int, outputs: int, kernel_size: i
 
 def test_batchnorm_keeps_the_mean_of_what_a_features_two_halves_are() -> None:
     torch.manual_seed(0)
-    x = torch.randn(8, 4, 6, 6) * torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1, 1) + torch.arange(4.0).view(
-        1, 4, 1, 1
-    )
+    x = (torch.randn(8, 4, 6, 6) + 1.0) * torch.arange(1.0, 5.0).view(4, 1, 1)
     norm, plain = MirrorBatchNorm(4), nn.BatchNorm2d(4)
     norm.momentum = 1.0
     torch.testing.assert_close(norm(x), plain(x))  # when training, each half by its own
