@@ -27,7 +27,7 @@ from fer_utils.report.analysis import (
 from fer_utils.report.answers import answer, doubt, taught, verdict
 from fer_utils.report.costs import front
 from fer_utils.report.display import Text
-from fer_utils.report.figures import seed_shown
+from fer_utils.report.figures import seed_shown, seeds
 from fer_utils.report.language import Say, sentences
 from fer_utils.report.statistics import LEVEL
 
@@ -48,7 +48,7 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
         return
     pairs = {measure: matched_pairs(table, measure) for measure in stated_measures(table)}
     final = pairs[final_measure(table)]
-    if short := [*_short_pairs(pairs, say), *(_short_parts(equals, say) if budgets(equals) else [])]:
+    if short := [*_short_pairs(pairs, table, say), *(_short_parts(equals, say) if budgets(equals) else [])]:
         yield say["in_short"].format(short=say["space"].join(short))
     if final:
         yield from (_told_pairs(found, say) for found in pairs.values())
@@ -57,7 +57,8 @@ def _families(table: pd.DataFrame, equals: pd.DataFrame, say: Say) -> Iterator[s
         yield say["no_pairs"].format(percent=SAME_SIZE_PERCENT)
     yield say["space"].join([_caught_up(table, say), *_original_catch_up(table, say)])
     if final:
-        yield say["space"].join(_reasons(final[0], say, told_apart=bool(budgets(equals))))
+        alone = [] if budgets(equals) else [say["why_alone"]]
+        yield say["space"].join([*_structures(final[0], say), *alone])
     if budgets(equals):
         yield from _one_at_a_time(equals, say)
     for told in taught(table, say):
@@ -76,13 +77,15 @@ def _told_pairs(pairs: list[Comparison], say: Say) -> str:
     )
 
 
-def _short_pairs(pairs: dict[str, list[Comparison]], say: Say) -> Iterator[str]:
+def _short_pairs(pairs: dict[str, list[Comparison]], table: pd.DataFrame, say: Say) -> Iterator[str]:
     """How many of the pairs are decided on each measure, and at what cost."""
     for measure, found in pairs.items():
         if found:
             signs = [np.sign(pair.difference.points) * pair.difference.decided for pair in found]
             counts = {what: signs.count(sign) for what, sign in (("better", 1), ("worse", -1), ("undecided", 0))}
-            yield say["short_pairs"].format(measure=say[measure], pairs=len(found), **counts)
+            yield say["short_pairs"].format(
+                measure=say[measure], pairs=len(found), seeds=seeds(summarize(table), say), **counts
+            )
     if ratios := [pair.first.multiply_adds / pair.second.multiply_adds for pair in next(iter(pairs.values()))]:
         yield say["short_cost"].format(ratios=say["comma"].join(map("{:.1f}".format, ratios)))
 
@@ -225,22 +228,15 @@ def _listed(pairs: list[Comparison], say: Say) -> str:
     return say["comma"].join(told)
 
 
-def _reasons(pair: Comparison, say: Say, told_apart: bool) -> Iterator[str]:
-    """What the structures of two models of equal size have to do with the difference between them.
-
-    `told_apart` says that nets which differ in one thing at a time follow.
-    """
+def _structures(pair: Comparison, say: Say) -> Iterator[str]:
+    """How two models of equal size differ in structure."""
     net, cnn = anatomy(pair.first.model), anatomy(pair.second.model)
     plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
     names = {"net": pair.first.model, "cnn": pair.second.model}
-    ahead = pair.difference.decided and pair.difference.points > 0
-    opening = "structure" if told_apart else "ahead" if ahead else "behind"
-    yield say[opening].format(epochs=pair.first.epochs, recipe=pair.first.recipe)
+    yield say["structure"]
     yield say["why_block"].format(
         **names, width=net.widest, plain=plain, separable=separable, ratio=plain / separable,
         net_layers=net.convolutions, cnn_layers=cnn.convolutions,
     )  # fmt: skip
     yield say["why_head"].format(**names, net_share=100 * net.head_share, cnn_share=100 * cnn.head_share)
     yield say["why_cost"].format(**names, net_cost=net.multiply_adds / 1e6, cnn_cost=cnn.multiply_adds / 1e6)
-    if not told_apart:
-        yield say["why_alone"]

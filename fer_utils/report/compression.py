@@ -79,7 +79,7 @@ def files_block(table: pd.DataFrame) -> str:
 def main() -> None:
     """Measure the compact nets that ship, and the homework's MobileNet."""
     faces = load(sys.argv[1])
-    files = [*weights.SHIPPED.glob("compact-*.safetensors"), weights.locate("mobilenet-46k")]
+    files = [*sorted(weights.SHIPPED.glob("compact-*.safetensors")), weights.locate("mobilenet-46k")]
     rows = [compressed(*weights.load_weights(file), faces, "PublicTest") for file in files]
     table = pd.concat(rows, ignore_index=True)
     write_whole(FILES, table.to_csv(index=False))

@@ -93,17 +93,23 @@ def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
 
 
 def _data_line(table: pd.DataFrame, say: Say) -> str:
-    """The data, the recipe and the machine in a sentence."""
+    """The data, the recipes and the machine in a sentence."""
     first = table.iloc[0]
     # A file's name may hold what Markdown reads as a mark.
     faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
     summary = summarize(table)
-    whole = RECIPES[first.recipe].epochs
-    cut = say["cut"].format(whole=whole) if summary.epochs.max() < whole else ""
+    trained = [_trained(str(recipe), rows, say) for recipe, rows in summary.groupby("recipe", sort=False)]
     return say["data"].format(
-        faces=faces, fingerprint=first.fingerprint, recipe=first.recipe, epochs=epochs(summary, say), cut=cut,
-        seeds=seeds(summary, say), minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
+        faces=faces, fingerprint=first.fingerprint, trained=say["semicolon"].join(trained), seeds=seeds(summary, say),
+        minutes=table.seconds.sum() / 60, devices=say["comma"].join(table.device.unique()),
     )  # fmt: skip
+
+
+def _trained(recipe: str, summary: pd.DataFrame, say: Say) -> str:
+    """A recipe, and for how many of its epochs nets were trained by it."""
+    whole = RECIPES[recipe].epochs
+    cut = say["cut"].format(whole=whole) if summary.epochs.max() < whole else ""
+    return say["trained"].format(recipe=recipe, epochs=epochs(summary, say), cut=cut)
 
 
 def _recipe_line(recipe: Recipe, say: Say) -> str:

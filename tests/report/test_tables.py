@@ -35,6 +35,14 @@ def test_the_report_says_how_its_nets_were_trained(recipe: str, told: list[str])
     assert ("dropout off" in text) == (recipe == "full")
 
 
+def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> None:
+    table = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}).assign(
+        recipe=["quick", "full"], epochs=[12, 60], finished="2026-01-01"
+    )
+    subtitle = merge([], table, "en").metadata["fer_utils"]["subtitle"]
+    assert "Recipe full, 60 epochs of its 100; Recipe quick, 12 epochs, 1 seed a model" in subtitle
+
+
 def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "history.csv").write_text("epoch,validation_accuracy\n1,0.5\n2,0.6\n")
     captions = [
