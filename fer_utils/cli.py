@@ -137,7 +137,7 @@ def study(
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs side by side; as many as cores if not given.")
+        int | None, typer.Option(min=1, help="Runs side by side; if not given, one a core, or one on a GPU.")
     ] = None,
     teacher: Teachers = None,
     ferplus: FerPlus = "",

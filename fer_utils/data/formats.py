@@ -112,26 +112,26 @@ def _trimmed(column: pa.Array) -> np.ndarray:
 def _first_bad_row(path: Path, names: list[str]) -> InputError:
     with open_csv(path) as file:
         rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=""))
-        next(rows)
+        own = dict(zip(names, (name.strip() for name in next(rows)), strict=True))
         try:
             for row in rows:
-                if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), names)):
+                if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), own)):
                     return InputError(f"{path}, line {rows.line_num}: {problem}. Mend or delete the line")
         except csv.Error as error:
             return InputError(f"{path}, line {rows.line_num}: {error}; is a quote open? Mend or delete the line")
     return InputError(f"{path}: not a csv that can be read; is it complete?")
 
 
-def _problem(row: dict[str, str], found: int, names: list[str]) -> str | None:
-    """What is wrong with one row, and what is allowed; None if nothing is."""
-    if found != len(names):
-        return f"{found} fields, expected {len(names)} ({', '.join(names)})"
-    if empty := [name for name in names if name != "id" and not row[name].strip()]:
-        return f"the field {empty[0]!r} is empty"
+def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None:
+    """What is wrong with one row, and what is allowed; None if nothing is. `own` has the file's names for ours."""
+    if found != len(own):
+        return f"{found} of {len(own)} fields ({', '.join(own.values())})"
+    if empty := [name for name in own if name != "id" and not row[name].strip()]:
+        return f"the field {own[empty[0]]!r} is empty"
     if not re.fullmatch(rf"[0-{len(CLASSES) - 1}]", row.get("label", "0").strip()):
-        return f"label {row['label']!r}, allowed are {ALLOWED_LABELS}"
+        return f"{own['label']} {row['label']!r}, allowed are {ALLOWED_LABELS}"
     if row.get("usage", USAGES[0]).strip() not in USAGES:
-        return f"Usage {row['usage']!r}, allowed are {', '.join(USAGES)}"
+        return f"{own['usage']} {row['usage']!r}, allowed are {', '.join(USAGES)}"
     values = row["pixels"].strip().split(" ")
     if len(values) != PIXELS:
         return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, one blank between)"
@@ -161,7 +161,10 @@ def read_parquet(path: Path) -> FaceSet:
     if "image" not in names:
         raise InputError(f"{path}: the columns are {table.column_names}; expected are image (bytes), label and usage")
     images = table[names["image"]].combine_chunks()
-    encoded = (images.field("bytes") if pa.types.is_struct(images.type) else images).to_pylist()
+    images = images.field("bytes") if pa.types.is_struct(images.type) else images
+    if not (pa.types.is_binary(images.type) or pa.types.is_large_binary(images.type)):
+        raise InputError(f"{path}: the column image is of type {images.type}; expected are the bytes of image files")
+    encoded = images.to_pylist()
     with ThreadPoolExecutor() as pool:
         pictures = pool.map(lambda i: _decode(io.BytesIO(encoded[i] or b""), f"{path}, row {i}"), range(len(encoded)))
         stack = np.stack(list(pictures))
@@ -182,8 +185,9 @@ def read_parquet(path: Path) -> FaceSet:
 def _classes(path: Path, table: pa.Table, column: str) -> list[int]:
     """Our class for each number that a column of labels may have."""
     about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    names = about.get("info", {}).get("features", {}).get(column, {}).get("names")
-    if names is None:
+    try:
+        names = about["info"]["features"][column]["names"]
+    except (KeyError, TypeError):  # they say nothing of it
         return list(range(len(CLASSES)))
     if unknown := [name for name in names if name.lower() not in FOLDER_CLASSES]:
         raise InputError(f"{path}: its metadata name the class {unknown[0]!r}; allowed are {', '.join(CLASSES)}")

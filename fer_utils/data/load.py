@@ -3,7 +3,6 @@
 import hashlib
 import os
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
                 return None
             ids = stored["ids"]
             return FaceSet(stored["images"], stored["labels"], stored["usage"], name, ids if len(ids) else None)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (*DAMAGED, ValueError, KeyError):
         return None
 
 

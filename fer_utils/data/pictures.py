@@ -15,12 +15,12 @@ SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 
 
 def gray(source: Path | IO[bytes], where: str) -> Image.Image:
-    """A gray image from a file or bytes."""
+    """A gray image from a file or bytes, turned as its camera says."""
     try:
         with Image.open(source) as image:
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"{where}: {image.mode} pixels, expected 8 bits a channel")
-            return image.convert("L")
+            return ImageOps.exif_transpose(image).convert("L")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises
         raise InputError(f"{where}: not an image that can be read ({error})") from None
 
@@ -37,7 +37,7 @@ def read_pictures(paths: Sequence[Path]) -> np.ndarray:
 def _picture(path: Path) -> np.ndarray:
     if not path.exists():
         raise InputError(f"no file {path}: give images ({', '.join(sorted(IMAGE_SUFFIXES))}), or a folder of them")
-    picture = ImageOps.exif_transpose(gray(path, str(path)))
+    picture = gray(path, str(path))
     if min(picture.size) < SMALLEST_PX:
         raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
     return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))

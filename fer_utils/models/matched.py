@@ -73,7 +73,7 @@ FAMILIES: dict[str, Callable[[float], nn.Sequential]] = {
 
 @cache
 def width_for(family: str, budget: int) -> float:
-    """The width, in thousandths, at which a net of this family has parameters nearest to `budget`: by bisection."""
+    """The width, to a thousandth, at which a net of this family has parameters nearest to `budget`: by bisection."""
 
     def count(thousandths: int) -> int:
         with torch.device("meta"):

@@ -41,7 +41,7 @@ class MirrorBatchNorm(nn.BatchNorm2d):
         super().__init__(channels // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The maps; when training, each half of them by its own mean and variance, of which the means are kept."""
+        """The maps; when training, each half by its own mean and variance; the running ones are the means of both."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None  # a mean over all batches is not kept

@@ -30,7 +30,7 @@ def file_bytes(model: nn.Module, name: str) -> int:
 def _serialize(model: nn.Module, name: str) -> bytes:
     tensors = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if not k.endswith(COUNTER)}
     if overflowed := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
-        raise FerError(f"{name}: the weights in {overflowed[0]} do not fit float16; train it again with a smaller step")
+        raise FerError(f"{name}: the weights in {overflowed[0]} do not fit float16; train it by another recipe")
     return safetensors.torch.save(tensors, {"model": name})
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import cast
 
 import pandas as pd
 import torch
@@ -32,7 +31,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
-    # Named by the most parameters that they may have: those of a net of others, beside which each stands.
+    # The number is a limit: the size of the net, by others, that each stands beside.
     "compact-46k": partial(compact, [(32, 4), (32, 2), (48, 2)], head=96),
     "compact-58k": partial(compact, [(32, 4), (48, 2), (48, 2)], head=96),
     "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),
@@ -83,29 +82,13 @@ def takes_any_size(model: nn.Sequential) -> bool:
 
 
 def multiply_adds(model: nn.Module) -> int:
-    """Multiply-adds to read one face, with those that only multiply zeros at a border."""
+    """Multiply-adds to read one face here, with those of zeros: at borders, and in a strided filter's mirror image."""
     face = torch.zeros(1, 1, SIDE_PX, SIDE_PX, device=next(model.parameters()).device)
     training = model.training
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.eval()(face)
     model.train(training)
     return counter.get_total_flops() // 2
-
-
-def dense_share(model: nn.Module) -> float:
-    """The share of the multiply-adds that dense convolutions larger than 1x1 do."""
-    work: dict[bool, int] = {True: 0, False: 0}
-
-    def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
-        weight = cast(torch.Tensor, layer.weight)
-        dense = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.kernel_size != (1, 1)
-        work[dense] += weight[0].numel() * output[0].numel()
-
-    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    multiply_adds(model)
-    for hook in hooks:
-        hook.remove()
-    return work[True] / sum(work.values())
 
 
 def layers(name: str) -> pd.DataFrame:

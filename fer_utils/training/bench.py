@@ -26,7 +26,7 @@ from fer_utils.data.load import load
 from fer_utils.models import zoo
 from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
 from fer_utils.training.evaluate import labelled_part
-from fer_utils.training.loop import train
+from fer_utils.training.loop import train, turn_off_dropout
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe, recipe
 
@@ -68,7 +68,9 @@ def plain(model: str, faces: FaceSet) -> Iterator[int]:
 def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
     """The step of our loop alone, on a batch that stays where it is."""
     net = zoo.build(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cast, optimizers = precision(net, CPU), build_optimizers(net, chosen)
+    if not chosen.dropout:
+        turn_off_dropout(net)
+    cast, optimizers = precision(CPU), build_optimizers(net, chosen)
     net.train()
     inputs = to_input(torch.from_numpy(faces.images[: chosen.batch_size]))
     labels = torch.from_numpy(faces.labels[: chosen.batch_size])

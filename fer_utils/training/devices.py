@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from fer_utils.errors import FerError, unknown
-from fer_utils.models import zoo
 
 DEVICES = ("auto", "cpu", "cuda")
 # The environment of a process that trains. A step asks for the same memory again and again; glibc (others ignore this)
@@ -26,7 +25,10 @@ def pick_device(name: str) -> torch.device:
         raise unknown("device", name, DEVICES)
     if name == "cuda" and not torch.cuda.is_available():
         raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # which has 10 bits of mantissa: accuracies are measured in float32
+    return device
 
 
 def cores() -> int:
@@ -50,15 +52,13 @@ def computes_bfloat16(device: torch.device) -> bool:
     return bool(_cpu_capabilities().get("avx512_bf16"))
 
 
-def precision(model: nn.Module, device: torch.device) -> str:
-    """The precision to train a model in: `bfloat16` where the device has it in hardware and the model gains by it.
+def precision(device: torch.device) -> str:
+    """The precision to train in: `bfloat16` where the device has it in hardware, else `float32`.
 
-    It is `float32` elsewhere. On a CPU, bfloat16 pays where dense 3x3 convolutions do most of the work. Depthwise ones
-    and small products lose more by the casts than they win: a separable net of 44,000 parameters took 656 images a
-    second in float32 and 505 in bfloat16; mobilenet-46k, whose stem is dense, 225 and 310 (a thread of an AMD EPYC).
+    Every net of the zoo gains by it, since dense convolutions do at least two thirds of its work: mobilenet-46k took
+    225 images a second in float32 and 310 in bfloat16 (a thread of an AMD EPYC).
     """
-    gains = device.type == "cuda" or zoo.dense_share(model) > 0.5
-    return "bfloat16" if computes_bfloat16(device) and gains else "float32"
+    return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
 def autocast(name: str, device: torch.device) -> AbstractContextManager:

@@ -66,7 +66,7 @@ def _answers(
     images = torch.from_numpy(training.images).to(device)
     # A view is drawn row by row, so that the order of the faces counts; and each kind of device rounds its own way.
     order = hashlib.sha256(training.digests.tobytes()).hexdigest()
-    decides = [VIEW_VERSION, digest(teacher), order, identity(augmentation), device.type, precision(net, device)]
+    decides = [VIEW_VERSION, digest(teacher), order, identity(augmentation), device.type, precision(device)]
     kept = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     kept.mkdir(parents=True, exist_ok=True)
     for number in range(views):
@@ -91,6 +91,6 @@ def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> T
 @torch.inference_mode()
 def _logits(net: nn.Module, images: Tensor, view: View, device: torch.device) -> Tensor:
     net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    with autocast(precision(net, device), device):
+    with autocast(precision(device), device):
         batches = torch.arange(len(images), device=device).split(EVALUATION_BATCH[device.type])
         return torch.cat([net(look(images, view, rows, images.shape[-1])).float() for rows in batches])

@@ -38,19 +38,18 @@ def train(
     A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe
     would keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its
     number, so that going on from a state gives what not stopping would have given. With `teaching`, the teachers'
-    logits `(views, N, 7)` that `distill.teach` gives, they take the place of the labels. Raises `FerError` on a loss
-    that is not finite.
+    logits `(views, N, 7)` that `distill.teach` gives, they take the place of the labels. Save a state, or read it,
+    before the next is asked for: its tensors are those that are trained. Raises `FerError` on a loss that is not
+    finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not recipe.dropout:
-        for layer in (layer for layer in model.modules() if isinstance(layer, nn.Dropout)):
-            layer.p = 0.0
+        turn_off_dropout(model)
     average = copy.deepcopy(model) if recipe.averaging else model
-    blend = get_ema_multi_avg_fn(recipe.averaging)
     averages, values = _floats(average), _floats(model)
     images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
     held_out, held_out_labels = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
-    cast = precision(model, device) if state is None else state["precision"]  # also on another machine
+    cast = precision(device) if state is None else state["precision"]  # also on another machine
     nets: dict[int, nn.Module] = {}  # by the side of the faces
     size = min(recipe.batch_size, len(images))
     steps = len(images) // size
@@ -93,7 +92,8 @@ def train(
                     schedule.step()
                 losses[step] = loss.detach()
                 if recipe.averaging:  # AveragedModel would look at its counter, and stop a GPU's queue
-                    blend(averages, values, 0)
+                    decay = _decay(recipe.averaging, (epoch - 1) * steps + step)
+                    get_ema_multi_avg_fn(decay)(averages, values, 0)
                 if device.type == "cpu":  # on a GPU a look at every loss would stop the queue
                     _check_finite(losses[: step + 1], epoch)
             _check_finite(losses, epoch)
@@ -138,6 +138,17 @@ def _view(
         number = (epoch - 1) % len(teaching)
         view, taught = view_of(images, recipe.augmentation, number), teaching[number].to(images.device).float()
     return (flipped(view, generator) if recipe.augmentation.flip else view), taught
+
+
+def turn_off_dropout(model: nn.Module) -> None:
+    """Have a model's dropout let everything through."""
+    for layer in (layer for layer in model.modules() if isinstance(layer, nn.Dropout)):
+        layer.p = 0.0
+
+
+def _decay(averaging: float, step: int) -> float:
+    """The share of the average that a step, counted from 0, leaves: less at first, to forget the drawn weights."""
+    return min(averaging, (1 + step) / (10 + step))
 
 
 def _floats(model: nn.Module) -> list[Tensor]:

@@ -157,9 +157,8 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         except FileNotFoundError:
             raise InputError(f"{run.folder}: this run is not finished; train it first") from None
         if record["multiply_adds"] != zoo.multiply_adds(zoo.build(run.model)):
-            raise InputError(
-                f"{run.folder}: of an earlier {run.model}, of other multiply-adds. Delete it, and train anew"
-            )
+            told = f"of an earlier net {run.model}, of other multiply-adds"
+            raise InputError(f"{run.folder}: {told}. Delete it, and it is trained anew")
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))

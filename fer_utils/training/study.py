@@ -52,6 +52,7 @@ def train_study(
     faces, folder = load(data, ferplus), Path(runs_dir)
     grid = product(models, seeds)
     runs = [Run(model, chosen, seed, faces.fingerprint, folder, tuple(teachers)) for model, seed in grid]
+    results(run for run in runs if run.finished)  # refuses those of an earlier net before hours of training
     missing = [run for run in runs if not run.finished]
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
     if missing and teachers:  # once and on all cores, before the runs want it

@@ -167,13 +167,13 @@ GOOD = pixels(np.zeros((48, 48), np.uint8))
         (f"0,256{GOOD[1:]},Training", r"line 3: pixel '256', allowed are 0\.\.255"),
         (f"0,-1{GOOD[1:]},Training", r"line 3: pixel '-1', allowed"),
         (f"0,x{GOOD[1:]},Training", r"line 3: pixel 'x', allowed"),
-        (f"7,{GOOD},Training", r"line 3: label '7', allowed are 0\.\.6 \(angry"),
-        (f"-1,{GOOD},Training", r"line 3: label '-1', allowed are"),
-        (f",{GOOD},Training", r"line 3: the field 'label' is empty"),
+        (f"7,{GOOD},Training", r"line 3: emotion '7', allowed are 0\.\.6 \(angry"),
+        (f"-1,{GOOD},Training", r"line 3: emotion '-1', allowed are"),
+        (f",{GOOD},Training", r"line 3: the field 'emotion' is empty"),
         ("0,,Training", r"line 3: the field 'pixels' is empty"),
-        (f"0,{GOOD},", r"line 3: the field 'usage' is empty"),
+        (f"0,{GOOD},", r"line 3: the field 'Usage' is empty"),
         (f"0,{GOOD},Test", r"line 3: Usage 'Test', allowed are Training, PublicTest, PrivateTest"),
-        (f"0,{GOOD[:1000]}", r"line 3: 2 fields, expected 3"),
+        (f"0,{GOOD[:1000]}", r"line 3: 2 of 3 fields \(emotion, pixels, Usage\)"),
         (f"0,{GOOD},Publ", r"line 3: Usage 'Publ'"),
         (f'0,"{GOOD},Training' + f"\n0,{GOOD},Training" * 40, r"field larger than .*; is a quote open\?"),
     ],
@@ -195,6 +195,9 @@ def test_a_bad_row_in_a_parquet_is_refused(faces: FaceSet, tmp_path: Path) -> No
         pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
         with pytest.raises(InputError, match=rf"row 0: label {label!r}, allowed are"):
             read(tmp_path / "bad.parquet")
+    pyarrow.parquet.write_table(pa.table({"image": ["a.png"], "label": [0]}), tmp_path / "bad.parquet")
+    with pytest.raises(InputError, match="the column image is of type string; expected are the bytes of image files"):
+        read(tmp_path / "bad.parquet")
     table = pa.table({"image": [png(faces.images[0])] * 2, "label": [2.0, float("nan")]})
     pyarrow.parquet.write_table(table, tmp_path / "floats.parquet")
     assert read(tmp_path / "floats.parquet").labels.tolist() == [2, UNLABELLED]
@@ -276,6 +279,12 @@ def hugging_face(path: Path, faces: FaceSet, names: list[str]) -> Path:
 def test_labels_that_count_classes_in_another_order_are_ours(faces: FaceSet, tmp_path: Path) -> None:
     found = read(hugging_face(tmp_path / "faces.parquet", faces, sorted(CLASSES)))
     assert found.labels.tolist() == faces.labels.tolist()
+    nothing: list[object] = [[], {"info": None}]
+    for about in nothing:  # which say nothing of classes
+        table = pyarrow.parquet.read_table(tmp_path / "faces.parquet")
+        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+        pyarrow.parquet.write_table(table, tmp_path / "bare.parquet")
+        assert len(read(tmp_path / "bare.parquet")) == len(faces)
     strange = hugging_face(tmp_path / "strange.parquet", faces, [*sorted(CLASSES), "contempt"])
     with pytest.raises(InputError, match=r"strange\.parquet: its metadata name the class 'contempt'; allowed are"):
         read(strange)

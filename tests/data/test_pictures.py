@@ -22,6 +22,10 @@ def test_pictures_of_any_size_become_faces(faces: FaceSet, tmp_path: Path) -> No
     exif[274] = 6  # "turn it to the right to see it"
     wide.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
     assert (read_pictures([tmp_path / "turned.png"])[0] == faces.images[0]).all()
+    wide.save(tmp_path / "photo.jpg", exif=exif)
+    misled = (tmp_path / "photo.jpg").read_bytes().replace(b"MM\x00*", b"XX\x00*")  # its EXIF is no TIFF
+    (tmp_path / "photo.jpg").write_bytes(misled)
+    assert np.abs(read_pictures([tmp_path / "photo.jpg"])[0].astype(int) - faces.images[0]).mean() < 8
     picture.resize((15, 90)).save(tmp_path / "thin.png")
     with pytest.raises(InputError, match=r"thin\.png: 15x90 pixels; a face has at least 16"):
         read_pictures([tmp_path / "thin.png"])

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.data.faces import FaceSet
+from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build
+from fer_utils.training import loop
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
@@ -69,6 +70,20 @@ def test_other_seeds_recipes_and_data_are_other_runs(faces: FaceSet, tmp_path: P
     assert len({run.folder for run in runs}) == 4
 
 
+def test_a_run_never_learns_from_its_validation_faces_nor_from_a_test(
+    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[FaceSet] = []
+    original = loop.train
+    monkeypatch.setattr(loop, "train", lambda net, *rest: learned.append(rest[0]) or original(net, *rest))  # type: ignore[func-returns-value]
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    answers = pd.read_csv(run.folder / "predictions.csv")
+    assert set(answers.part) == {"validation", "PublicTest"}
+    assert len(learned[0]) + len(answers) == len(faces)
+    held_out = set(split(faces)[1].digests) | set(faces.part("PublicTest").digests)
+    assert not held_out & set(learned[0].digests)
+
+
 def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this run is not finished"):
         results([run_of(faces, tmp_path)])
@@ -79,7 +94,7 @@ def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, 
     file = run.folder / "run.json"
     record = json.loads(file.read_text())
     file.write_text(json.dumps(record | {"multiply_adds": record["multiply_adds"] + 1}))
-    with pytest.raises(InputError, match=r"of an earlier cnn-48k, of other multiply-adds\. Delete it"):
+    with pytest.raises(InputError, match=r"of an earlier net cnn-48k, of other multiply-adds\. Delete it"):
         results([run])
     begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict(), "optimizers": []}
     file.unlink()
