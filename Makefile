@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test format clean published
+.PHONY: setup report test format clean published
+
+setup: $(VENV)/ready
 
 report: $(VENV)/ready
 	$(BIN)/fer report --out report.pdf

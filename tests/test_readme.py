@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -32,3 +33,18 @@ def test_what_the_readme_says_in_short_is_the_published_reports_answer() -> None
     answers = (ROOT / "figures" / "report-answers.md").read_text(encoding="utf-8")
     (short,) = re.findall(r"^\*\*In short:\*\* (.*)$", answers, re.MULTILINE)
     assert short in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_what_the_readme_says_of_the_published_report_is_in_its_tables() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    runs = pd.read_csv(ROOT / "figures" / "report-runs.csv")
+    taught, others = runs[runs.teachers.notna()], runs[runs.teachers.isna()]
+    assert (set(taught.epochs), set(taught.optimizer), set(others.epochs)) == ({60}, {"adamw"}, {10})
+    assert "60 of the recipe's 100 epochs, the same five teachers, by AdamW" in text
+    assert set(taught.teachers.str.count("@")) == {5}
+    minutes = [f"{part.seconds.sum() / 60:.0f}" for part in (taught, others)]
+    assert "The eight took {} minutes of one core, the others {}.".format(*minutes) in text
+    spread = others.groupby("model").PublicTest_accuracy.var().mean() ** 0.5
+    assert (
+        f"the deviation between the two seeds of the nets that differ in one thing is {100 * spread:.1f} points" in text
+    )
