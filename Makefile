@@ -43,9 +43,9 @@ VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 COMPACT = runs/teachers/compact-158k.safetensors
 BY_VGG = compact-46k:80 compact-58k:45
-BY_THREE = compact-103k:100 compact-158k:80 compact-900k:28
+BY_THREE = compact-103k:100 compact-158k:80 compact-900k:28 teacher-1.4m:30
 BY_COMPACT = compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
-	cnn-852k:45 vgg-1.9m:45 teacher-1.4m:45
+	cnn-852k:45 vgg-1.9m:45
 teach = for run in $(1); do \
 		$(STUDY) --models $${run%:*} --epochs $${run\#*:} --teacher $(2) --out runs/published/$${run%:*}-$${run\#*:}.csv || exit; \
 	done
