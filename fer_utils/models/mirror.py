@@ -44,10 +44,13 @@ class MirrorBatchNorm(nn.BatchNorm2d):
         """The maps; when training, each half by its own mean and variance; the running ones are the means of both."""
         assert self.running_mean is not None
         assert self.running_var is not None
-        assert self.momentum is not None  # a mean over all batches is not kept
+        momentum = self.momentum
+        if self.training and momentum is None:  # then, as PyTorch has it, the running ones are a mean over all batches
+            assert self.num_batches_tracked is not None
+            momentum = 1 / int(self.num_batches_tracked.add_(1))
         mean, variance = self.running_mean.repeat(2), self.running_var.repeat(2)
         scale, shift = self.weight.repeat(2), self.bias.repeat(2)
-        x = F.batch_norm(x, mean, variance, scale, shift, self.training, self.momentum, self.eps)
+        x = F.batch_norm(x, mean, variance, scale, shift, self.training, momentum or 0.0, self.eps)
         if self.training:
             self.running_mean.copy_(mean.view(2, -1).mean(0))
             self.running_var.copy_(variance.view(2, -1).mean(0))

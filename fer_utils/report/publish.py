@@ -46,10 +46,10 @@ def results_block(table: pd.DataFrame) -> str:
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
         "Of a model, taught or not, the way of training that is best on validation; results.csv has them all. "
-        f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs, and batches and optimizer where they are not "
-        "those of the recipe of today; minutes of one run, a taught one's without its teachers: they hang on the "
-        "machine, and on what else it did. In brackets the deviation between the seeds, or for one seed the 95 % "
-        "interval over the faces. "
+        f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs, and batches, optimizer and BatchNorm "
+        "where they are not those of the recipe of today; minutes of one run, a taught one's without its teachers: "
+        "they hang on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
+        "seed the 95 % interval over the faces. "
     )
     if teachers := sorted(set(summary.teachers) - {""}):
         about += f"Taught: by {', or by '.join(teachers)}."
@@ -57,11 +57,12 @@ def results_block(table: pd.DataFrame) -> str:
 
 
 def _recipe(row: Any) -> str:
-    """Recipe and epochs, and batches and optimizer where they are not the recipe's of today."""
+    """Recipe and epochs, and batches, optimizer and BatchNorm where they are not the recipe's of today."""
     today = RECIPES[row.recipe]
     parts = [row.recipe, str(row.epochs)]
     parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
     parts += [OPTIMIZERS[row.optimizer]] if row.optimizer != today.optimizer else []
+    parts += [f"{row.batchnorm} BatchNorm"] if row.batchnorm != today.batchnorm else []
     return ", ".join(parts)
 
 

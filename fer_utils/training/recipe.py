@@ -33,6 +33,7 @@ class Recipe:
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
     views: int = 16  # cuts of each face that teachers answer to, shown in turn
     temperature: float = 2.0  # by which teachers' and student's logits are divided
+    batchnorm: str = "running"  # its means and variances: of training's batches, or `measured` on the faces as they are
 
     def side_px(self, epoch: int) -> int:
         """The size of the training faces in an epoch, counted from 1."""
@@ -61,6 +62,7 @@ FULL = Recipe(
     averaging=0.996,
     augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
     sides_px=(32, 40, 48),
+    batchnorm="measured",
 )
 # For nets of a million parameters and more, which by Muon come to know these faces by heart: with `full`, that ResNet
 # had its best loss on validation, 0.936, in epoch 21 of 30, and 0.958 at the end; with `large` 0.916 after 24 epochs,

@@ -25,7 +25,7 @@ from fer_utils.training import distill, evaluate, loop
 from fer_utils.training.devices import device_name
 from fer_utils.training.recipe import Recipe, identity
 
-COLUMNS = ("epochs", "optimizer", "batch_size")  # of a recipe, in the results table
+COLUMNS = ("epochs", "optimizer", "batch_size", "batchnorm")  # of a recipe, in the results table
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ def _finish(
     history = pd.DataFrame(state["history"])
     model = zoo.build(run.model)
     model.load_state_dict(state["kept"])
+    if run.recipe.batchnorm == "measured":
+        loop.measure_batchnorm(model.to(device), split(faces)[0])
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file)
     _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
@@ -162,7 +164,8 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))
-        record |= {"recipe": recipe["name"]} | {name: recipe[name] for name in COLUMNS} | metrics | versions
+        recipe = {name: recipe.get(name, getattr(Recipe, name, None)) for name in ("name", *COLUMNS)}
+        record |= {"recipe": recipe.pop("name")} | recipe | metrics | versions
         record["run"] = str(run.folder)
         rows.append(record)
     return pd.DataFrame(rows)

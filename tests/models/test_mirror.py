@@ -1,3 +1,4 @@
+import copy
 from itertools import product
 
 import pytest
@@ -69,6 +70,22 @@ def test_batchnorm_keeps_the_mean_of_what_a_features_two_halves_are() -> None:
     torch.testing.assert_close(norm(x), plain(x))  # when training, each half by its own
     torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)).view(2, 2).mean(0))
     torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)).view(2, 2).mean(0))
+
+
+def test_batchnorm_without_momentum_keeps_the_mean_over_all_batches() -> None:
+    torch.manual_seed(0)
+    norm, plain = MirrorBatchNorm(4), nn.BatchNorm2d(4, momentum=None)
+    norm.momentum = None
+    for x in torch.randn(3, 8, 4, 6, 6) * torch.arange(1.0, 4.0).view(3, 1, 1, 1, 1):
+        norm(x)
+        plain(x)
+    assert plain.running_mean is not None
+    assert plain.running_var is not None
+    torch.testing.assert_close(norm.running_mean, plain.running_mean.view(2, 2).mean(0))
+    torch.testing.assert_close(norm.running_var, plain.running_var.view(2, 2).mean(0))
+    before = copy.deepcopy(norm.state_dict())
+    norm.eval()(x)
+    torch.testing.assert_close(norm.state_dict(), before)
 
 
 @pytest.mark.parametrize(("outputs", "kernel_size", "stride"), [(7, 3, 1), (8, 4, 1), (8, 3, 4)])

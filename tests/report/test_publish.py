@@ -35,9 +35,11 @@ def test_a_taught_net_has_a_row_of_its_own() -> None:
 
 def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> None:
     today, then = (table_of({"cnn-48k": accuracy}) for accuracy in (0.5, 0.6))
-    block = results_block(pd.concat([today, then.assign(optimizer="adam", batch_size=64)]).assign(shipped=False))
+    block = results_block(
+        pd.concat([today, then.assign(optimizer="adam", batch_size=64, batchnorm="measured")]).assign(shipped=False)
+    )
     assert "| 0.6000 | **0.5900**" in block  # the better way, and not the mean of both
-    assert "| quick, 12, batches of 64, Adam | 1 |" in block
+    assert "| quick, 12, batches of 64, Adam, measured BatchNorm | 1 |" in block
 
 
 def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:

@@ -38,6 +38,25 @@ def test_a_finished_run_holds_what_the_design_says(faces: FaceSet, tmp_path: Pat
     assert len(pd.read_csv(run.folder / "history.csv")) == 2
 
 
+def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    measured = []
+    monkeypatch.setattr(loop, "measure_batchnorm", lambda model, training: measured.append(len(training)))
+    runs = [
+        train_run(Run("cnn-48k", recipe(name, 1), 0, faces.fingerprint, tmp_path), faces, CPU)
+        for name in ("quick", "full")
+    ]
+    assert measured == [len(split(faces)[0])]  # and never the faces of validation
+    assert results(runs).batchnorm.tolist() == ["running", "measured"]
+
+
+def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path), faces, CPU)
+    record = json.loads((run.folder / "run.json").read_text())
+    del record["recipe"]["batchnorm"]
+    (run.folder / "run.json").write_text(json.dumps(record))
+    assert results([run]).batchnorm.tolist() == ["running"]
+
+
 def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run]).iloc[0]
