@@ -42,9 +42,8 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 COMPACT = runs/teachers/compact-158k.safetensors
-BY_VGG = compact-46k:80 compact-58k:45
 BY_THREE = compact-103k:100 compact-158k:80 compact-900k:28 teacher-1.4m:30
-BY_COMPACT = compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
+BY_COMPACT = compact-46k:80 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
 	cnn-852k:45 vgg-1.9m:45
 teach = for run in $(1); do \
 		$(STUDY) --models $${run%:*} --epochs $${run\#*:} --teacher $(2) --out runs/published/$${run%:*}-$${run\#*:}.csv || exit; \
@@ -64,8 +63,8 @@ published: $(VENV)/ready
 	cp runs/compact-900k_large-20_seed-1_*/weights.safetensors runs/teachers/early.safetensors
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(LARGE) --models teacher-1.4m,compact-900k --epochs 32 --out runs/published/large.csv
-	$(call teach,$(BY_VGG),$(VGG))
 	$(call teach,$(BY_THREE),$(THREE))
+	$(STUDY) --models compact-58k --epochs 60 --seeds 0,1 --teacher $(COMPACT) --out runs/published/compact-58k-60.csv
 	$(call teach,$(BY_COMPACT),$(COMPACT))
 	$(STUDY) --models compact-46k --epochs 30 --out runs/published/compact-46k-untaught.csv
 	$(PUBLISH)
