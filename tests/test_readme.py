@@ -9,6 +9,7 @@ from PIL import Image
 from fer_utils.data.faces import CLASSES
 from fer_utils.models.export import export
 from fer_utils.models.weights import open_model
+from fer_utils.report.publish import KEY
 from tests.conftest import ROOT
 
 
@@ -48,3 +49,21 @@ def test_what_the_readme_says_of_the_published_report_is_in_its_tables() -> None
     assert (
         f"the deviation between the two seeds of the nets that differ in one thing is {100 * spread:.1f} points" in text
     )
+
+
+def test_what_the_readme_says_of_measuring_batchnorm_is_in_the_runs() -> None:
+    runs = pd.read_csv(ROOT / "figures" / "runs.csv").fillna({"teachers": ""})
+    same = [name for name in KEY if name != "batchnorm"]
+    accuracies = ["validation_accuracy", "PublicTest_accuracy"]
+    measured, running = (
+        runs[runs.batchnorm == kind].set_index(same)[accuracies].add_suffix(f"_{kind}")
+        for kind in ("measured", "running")
+    )
+    both = measured.join(running, how="inner")
+    gains = {name: both[f"{name}_measured"] - both[f"{name}_running"] for name in accuracies}
+    validation, test = (100 * gain.mean() for gain in gains.values())
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"Of {len(both)} runs the tables have both: measured, they have {validation:.1f} points more on validation in "
+        f"the mean and {test:.1f} on PublicTest, where {(gains['PublicTest_accuracy'] > 0).sum()} of them gain."
+    ) in text

@@ -98,7 +98,8 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
             joined = (
-                rows.epochs.max() <= 2 * rows.epochs.min() and len(rows[["recipe", "optimizer"]].drop_duplicates()) == 1
+                rows.epochs.max() <= 2 * rows.epochs.min()
+                and len(rows[["recipe", "optimizer", "batchnorm"]].drop_duplicates()) == 1
             )
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
