@@ -96,7 +96,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     """Write tables, curve and README from a results table with one row a run."""
     readme, figures, shipped = project / "README.md", project / "figures", project / "fer_utils" / "weights"
     fill(readme, "results")  # that there is a place for it
-    # The order decides between equals, here as in `best_ways`: what today's recipes give comes first.
+    # The order decides between equals, here as in `best_ways`: a run with BatchNorm measured before one without.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
     best = table.groupby("model").validation_accuracy.idxmax()
     contents = {}

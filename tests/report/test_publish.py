@@ -98,6 +98,19 @@ def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(tmp_path: Path) -
     assert len(pd.read_csv(tmp_path / "figures" / "results.csv")) == 2
 
 
+@pytest.mark.parametrize("order", [("measured", "running"), ("running", "measured")])
+def test_of_equals_the_one_with_batchnorm_measured_ships_and_is_shown(order: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    tables = []
+    for kind in order:
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "weights.safetensors").write_text(kind)
+        tables.append(table_of({"compact-46k": 0.6}).assign(batchnorm=kind, run=str(tmp_path / kind), shipped=False))
+    publish(pd.concat(tables, ignore_index=True), tmp_path)
+    assert (tmp_path / "fer_utils/weights/compact-46k.safetensors").read_text() == "measured"
+    assert "| quick, 12, measured BatchNorm |" in (tmp_path / "README.md").read_text()
+
+
 def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> None:
     table = table_of({"compact-46k": 0.6, "cnn-48k": 0.5})
     table["fingerprint"] = ["a", "b"]
