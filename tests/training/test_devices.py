@@ -9,11 +9,21 @@ from fer_utils.training.devices import Cast, precision, recorded
 CPU = torch.device("cpu")
 
 
-def test_bfloat16_where_the_cpu_computes_it_in_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cpu_capabilities", lambda: {"avx512_bf16": True})
-    assert precision(CPU) == "bfloat16"
-    monkeypatch.setattr(devices, "_cpu_capabilities", dict)
-    assert precision(CPU) == "float32"
+@pytest.mark.parametrize(
+    ("cpu", "expected"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),  # has it, and is slower in it
+        ({"cpu_name": "AMD EPYC"}, "float32"),
+        ({}, "float32"),  # a PyTorch that does not tell
+    ],
+)
+def test_bfloat16_where_the_cpu_gains_by_it(
+    cpu: dict[str, str | bool], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_cpu_capabilities", lambda: cpu)
+    assert precision(CPU) == expected
 
 
 def training_net() -> Cast:
