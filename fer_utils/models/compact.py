@@ -2,8 +2,8 @@
 
 They read a face and its mirror image alike (`mirror.py`). At full resolution they are thin, since a channel costs time
 there and hardly any parameters. From half resolution on, every convolution that keeps the shape has a way around it.
-The convolutions are dense: on a CPU, separable ones and squeeze-excitation took longer for less (the README has the
-numbers).
+Separable convolutions make more of few parameters, dense ones of little time on a CPU; squeeze-excitation took longer
+for nothing (the README has the numbers).
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,18 @@ from torch import Tensor, nn
 
 from fer_utils.data.faces import CLASSES
 from fer_utils.models.mirror import MirrorConvBN, PairMean
+
+convolution = partial(MirrorConvBN, activation=nn.SiLU)
+
+
+class Separable(nn.Sequential):
+    """A convolution in two: 3x3 a channel, then 1x1 across channels, each with BatchNorm and SiLU.
+
+    `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Howard et al. 2017, arXiv 1704.04861, section 3.1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1):
+        super().__init__(convolution(inputs, inputs, stride=stride, depthwise=True), convolution(inputs, outputs, 1))
 
 
 class Shortcut(nn.Module):
@@ -27,19 +39,19 @@ class Shortcut(nn.Module):
         return x + self.layer(x)
 
 
-def compact(stages: Sequence[tuple[int, int]], head: int) -> nn.Sequential:
+def compact(stages: Sequence[tuple[int, int]], head: int, *, separable: bool = False) -> nn.Sequential:
     """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
 
     The first convolution has 16 channels; each of the `stages` (channels, convolutions) begins by halving the map;
     `head` is the number of channels that are averaged over the map for the logits. Half of all channels are the mirror
-    images of the others.
+    images of the others. In a `separable` net the convolutions are so from the second of the first stage on.
     """
-    layer = partial(MirrorConvBN, activation=nn.SiLU)
-    layers: list[nn.Module] = [layer(1, 16)]
+    layer = Separable if separable else convolution
+    layers: list[nn.Module] = [convolution(1, 16)]
     inputs = 16
-    for width, convolutions in stages:
-        layers.append(layer(inputs, width, stride=2))
+    for number, (width, convolutions) in enumerate(stages):
+        layers.append((layer if number else convolution)(inputs, width, stride=2))
         layers += [Shortcut(layer(width, width)) for _ in range(convolutions - 1)]
         inputs = width
-    layers.append(layer(inputs, head, 1))
+    layers.append(convolution(inputs, head, 1))
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), PairMean(), nn.Linear(head // 2, len(CLASSES)))

@@ -1,5 +1,6 @@
 import copy
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,15 @@ from fer_utils.models.mirror import MirrorBatchNorm, MirrorConv, MirrorConvBN, m
 from fer_utils.models.zoo import MODELS, build, family
 
 MIRRORED = [name for name in MODELS if family(name) in ("compact", "teacher")]
-LAYERS = [(1, 8, 3, 1), (1, 8, 5, 2), (8, 12, 3, 1), (8, 12, 3, 2), (8, 12, 1, 1)]
+LAYERS = {
+    "of faces": {"inputs": 1, "outputs": 8},
+    "5x5 with a stride, of faces": {"inputs": 1, "outputs": 8, "kernel_size": 5, "stride": 2},
+    "3x3": {"inputs": 8, "outputs": 12},
+    "3x3 with a stride": {"inputs": 8, "outputs": 12, "stride": 2},
+    "1x1": {"inputs": 8, "outputs": 12, "kernel_size": 1},
+    "depthwise": {"inputs": 12, "outputs": 12, "depthwise": True},
+    "depthwise with a stride": {"inputs": 12, "outputs": 12, "stride": 2, "depthwise": True},
+}
 
 
 def moved(model: nn.Module, inputs: Tensor) -> nn.Module:
@@ -34,25 +43,24 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(name: str, side_px: int
         assert not torch.allclose(net(faces.flip(-2)), net(faces), atol=1e-3)  # it sees which way is up
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "kernel_size", "stride"), LAYERS)
+@pytest.mark.parametrize("shape", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("side_px", [11, 12])
-def test_a_layer_mirrors_its_maps_with_the_face(
-    inputs: int, outputs: int, kernel_size: int, stride: int, side_px: int
-) -> None:
+def test_a_layer_mirrors_its_maps_with_the_face(shape: dict[str, Any], side_px: int) -> None:
     torch.manual_seed(0)
-    x = torch.randn(4, inputs, side_px, side_px)
-    layer = moved(MirrorConvBN(inputs, outputs, kernel_size, stride=stride), x)
+    x = torch.randn(4, shape["inputs"], side_px, side_px)
+    layer = moved(MirrorConvBN(**shape), x)
     with torch.inference_mode():
         maps = layer(x)
-        assert maps.shape == (4, outputs, -(-side_px // stride), -(-side_px // stride))
+        small_px = -(-side_px // shape.get("stride", 1))
+        assert maps.shape == (4, shape["outputs"], small_px, small_px)
         torch.testing.assert_close(layer(mirrored(x)), mirrored(maps))
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "kernel_size", "stride"), LAYERS)
-def test_a_layer_is_the_same_in_a_file(inputs: int, outputs: int, kernel_size: int, stride: int) -> None:
+@pytest.mark.parametrize("shape", LAYERS.values(), ids=LAYERS)
+def test_a_layer_is_the_same_in_a_file(shape: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    x = torch.randn(4, inputs, 12, 12)
-    layer = moved(MirrorConvBN(inputs, outputs, kernel_size, stride=stride), x)
+    x = torch.randn(4, shape["inputs"], 12, 12)
+    layer = moved(MirrorConvBN(**shape), x)
     with torch.inference_mode():
         expected = layer(x)
     program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
@@ -92,3 +100,19 @@ def test_batchnorm_without_momentum_keeps_the_mean_over_all_batches() -> None:
 def test_what_has_no_mirror_image_is_refused(outputs: int, kernel_size: int, stride: int) -> None:
     with pytest.raises(ValueError, match="allowed are even, odd, 1 or 2"):
         MirrorConv(8, outputs, kernel_size, stride=stride)
+
+
+@pytest.mark.parametrize(("outputs", "kernel_size"), [(8, 3), (6, 5)])
+def test_a_depthwise_layer_has_a_filter_of_3x3_a_channel(outputs: int, kernel_size: int) -> None:
+    with pytest.raises(ValueError, match="depthwise, allowed are equal, 3"):
+        MirrorConv(6, outputs, kernel_size, depthwise=True)
+
+
+def test_a_depthwise_layer_reads_each_channel_by_itself() -> None:
+    x = torch.randn(1, 6, 12, 12)
+    layer = MirrorConv(6, 6, depthwise=True)
+    alone = x.clone()
+    alone[:, :4] = 0
+    alone[:, 5] = 0
+    torch.testing.assert_close(layer(alone)[:, 4], layer(x)[:, 4])
+    assert layer.weight.numel() == 3 * 9  # a filter and its mirror image are one
