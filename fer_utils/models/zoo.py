@@ -32,8 +32,8 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
     # The number is a limit: the size of the net, by others, that each stands beside.
-    "compact-46k": partial(compact, [(32, 4), (32, 2), (48, 2)], head=96),
-    "compact-58k": partial(compact, [(32, 4), (48, 2), (48, 2)], head=96),
+    "compact-46k": partial(compact, [(64, 4), (88, 3), (96, 3)], head=112, separable=True),
+    "compact-58k": partial(compact, [(64, 4), (96, 4), (108, 3)], head=120, separable=True),
     "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),
     "compact-158k": partial(compact, [(48, 4), (64, 3), (88, 2)], head=176),
     "compact-900k": partial(compact, [(48, 4), (112, 4), (192, 4)], head=512),
