@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from fer_utils.models.mirror import MirrorBatchNorm, MirrorConv, MirrorConvBN, mirrored
-from fer_utils.models.zoo import MODELS, build, family
+from fer_utils.models.weights import open_model
+from fer_utils.models.zoo import MODELS, family
 
 MIRRORED = [name for name in MODELS if family(name) in ("compact", "teacher")]
 LAYERS = {
@@ -37,10 +38,10 @@ def moved(model: nn.Module, inputs: Tensor) -> nn.Module:
 def test_a_face_and_its_mirror_image_get_the_same_answer(name: str, side_px: int) -> None:
     torch.manual_seed(0)
     faces = torch.randn(8, 1, side_px, side_px)
-    net = moved(build(name), faces)
+    _, net = open_model(name)  # as it ships: one that has hardly learned says nearly the same of all faces
     with torch.inference_mode():
         torch.testing.assert_close(net(faces.flip(-1)), net(faces))
-        assert not torch.allclose(net(faces.flip(-2)), net(faces), atol=1e-5)  # it sees which way is up
+        assert not torch.allclose(net(faces.flip(-2)), net(faces), atol=1e-3)  # it sees which way is up
 
 
 @pytest.mark.parametrize("shape", LAYERS.values(), ids=LAYERS)
