@@ -164,9 +164,10 @@ def seeds(summary: pd.DataFrame, say: Say) -> str:
 
 
 def epochs(summary: pd.DataFrame, say: Say) -> str:
-    """How many epochs the models were trained."""
+    """How many epochs the models were trained, in words."""
     found = sorted(summary.epochs.unique())
-    return say["or"].join(map(str, found)) if len(found) < 3 else say["range"].format(low=found[0], high=found[-1])
+    told = say["or"].join(map(str, found)) if len(found) < 3 else say["range"].format(low=found[0], high=found[-1])
+    return say["one_epoch" if found == [1] else "some_epochs"].format(epochs=told)
 
 
 def seed_shown(table: pd.DataFrame, say: Say) -> str:

@@ -41,6 +41,8 @@ def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> No
     )
     subtitle = merge([], table, "en").metadata["fer_utils"]["subtitle"]
     assert "Recipe full, 60 epochs of its 100; Recipe quick, 12 epochs, 1 seed a model" in subtitle
+    shortest = merge([], table.assign(recipe="quick", epochs=1), "en").metadata["fer_utils"]["subtitle"]
+    assert "Recipe quick, 1 epoch of its 12, 1 seed a model" in shortest
 
 
 def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
