@@ -38,11 +38,13 @@ LARGE = $(BIN)/fer study --data $(DATA) --recipe large
 EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches, each as it was before `published` trains it anew, so that the files stay the same ones: vgg-1.9m; three,
 # which are that, compact-900k, and a compact-900k that learned too briefly to know Training by heart; and compact-158k,
-# which these three taught, with its BatchNorm measured anew.
+# which these three taught, and beside it the compact-900k that they taught, both with their BatchNorm measured anew.
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 COMPACT = runs/teachers/compact-158k.safetensors
-BY_THREE = compact-103k:100 compact-158k:80 compact-900k:28 teacher-1.4m:30
+TWO = $(COMPACT),runs/teachers/compact-900k-taught.safetensors
+BY_THREE = compact-158k:80 compact-900k:28 teacher-1.4m:30
+BY_TWO = compact-103k:85
 BY_COMPACT = compact-46k:60 compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
 	cnn-852k:45 vgg-1.9m:45
 teach = for run in $(1); do \
@@ -58,12 +60,14 @@ published: $(VENV)/ready
 	git show HEAD:figures/runs.csv > runs/published-before.csv
 	git show 5fbc843:fer_utils/weights/vgg-1.9m.safetensors > $(VGG)
 	git show 3db2549:fer_utils/weights/compact-158k.safetensors > $(COMPACT)
+	git show 3db2549:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k-taught.safetensors
 	git show 10cdd84:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k.safetensors
 	$(LARGE) --models compact-900k --seeds 1 --epochs 20 --out runs/published/compact-900k-early.csv
 	cp runs/compact-900k_large-20_seed-1_*/weights.safetensors runs/teachers/early.safetensors
 	$(STUDY) --models $(ORIGINAL) --epochs 16 --out runs/published/original.csv
 	$(LARGE) --models teacher-1.4m,compact-900k --epochs 32 --out runs/published/large.csv
 	$(call teach,$(BY_THREE),$(THREE))
+	$(call teach,$(BY_TWO),$(TWO))
 	$(call teach,$(BY_COMPACT),$(COMPACT))
 	$(STUDY) --models compact-46k --epochs 30 --out runs/published/compact-46k-untaught.csv
 	$(PUBLISH)

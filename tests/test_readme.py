@@ -51,6 +51,18 @@ def test_what_the_readme_says_of_the_published_report_is_in_its_tables() -> None
     )
 
 
+def test_what_the_readme_says_of_the_best_of_the_others_is_in_the_tables() -> None:
+    runs = pd.read_csv(ROOT / "figures" / "results.csv")
+    ours = runs[runs.model == "compact-103k"].sort_values("validation_accuracy").iloc[-1]
+    peers = pd.read_csv(ROOT / "fer_utils" / "report" / "peers.csv")
+    best = peers[peers.name == "best of the homework"].iloc[0]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    told = f"{best.parameters:,.0f} parameters that eight nets taught ({best.kilobytes:.0f} KB; {best.accuracy:.4f})"
+    assert told in text
+    assert f"ours of {ours.parameters:,} has {ours.PublicTest_accuracy:.4f}, and an interval that includes that" in text
+    assert ours.PublicTest_low < best.accuracy < ours.PublicTest_high
+
+
 def test_what_the_readme_says_of_measuring_batchnorm_is_in_the_runs() -> None:
     runs = pd.read_csv(ROOT / "figures" / "runs.csv").fillna({"teachers": ""})
     same = [name for name in KEY if name != "batchnorm"]

@@ -34,7 +34,7 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     # The number is a limit: the size of the net, by others, that each stands beside.
     "compact-46k": partial(compact, [(64, 4), (88, 3), (96, 3)], head=112, separable=True),
     "compact-58k": partial(compact, [(64, 4), (96, 4), (108, 3)], head=120, separable=True),
-    "compact-103k": partial(compact, [(32, 4), (48, 3), (64, 3)], head=128),
+    "compact-103k": partial(compact, [(80, 4), (120, 4), (144, 4)], head=160, separable=True),
     "compact-158k": partial(compact, [(48, 4), (64, 3), (88, 2)], head=176),
     "compact-900k": partial(compact, [(48, 4), (112, 4), (192, 4)], head=512),
     "teacher-1.4m": partial(resnet, (64, 128, 256), blocks=2),
