@@ -69,6 +69,17 @@ def test_eight_bits_take_little_more_than_a_byte_a_parameter(
     assert files["int8"].stat().st_size < 1.5 * parameters(build("compact-46k"))
 
 
+def test_products_of_eight_bits_do_not_overflow(files: dict[str, Path], dense_files: dict[str, Path]) -> None:
+    # A CPU without VNNI adds two products in 16 bits with a sign.
+    for found in (files, dense_files):
+        graph = onnx.load(found["int8-static"]).graph
+        values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        widest = max(np.abs(value.astype(int)).max() for value in values.values() if value.dtype == np.int8)
+        zeros = {values[node.input[2]].dtype for node in graph.node if node.op_type == "QuantizeLinear"}
+        assert zeros == {np.dtype(np.uint8)}
+        assert 0 < 2 * widest * 255 < 2**15
+
+
 def test_the_file_of_a_separable_net_hardly_flips_maps(files: dict[str, Path]) -> None:
     # Flipping took longer than filtering: a face took compact-46k 1.7 ms, and 0.9 without. The first two convolutions
     # are dense, and flip what they read and what they find.
