@@ -18,7 +18,14 @@ def code_version() -> str:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; when the block ends well the file is moved to `path`, else deleted."""
+    """Give a name beside `path` to write to; when the block ends well the file is moved to `path`, else deleted.
+
+    What is no file, such as /dev/null, is written to itself, and where a link leads is what is replaced.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix, delete=False) as file:
         draft = Path(file.name)

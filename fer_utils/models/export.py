@@ -24,6 +24,7 @@ from fer_utils.files import write_whole
 # int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
 # int8-static: that range is fixed beforehand, by what the net does on Training faces.
 FORMATS = ("onnx", "int8", "int8-static")
+SUFFIX = ".onnx"
 CALIBRATION_FACES = 1024
 CALIBRATION_BATCH = 16
 
@@ -47,6 +48,8 @@ def export(net: nn.Module, name: str, format: str, path: Path, faces: np.ndarray
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    if path.suffix != SUFFIX:
+        raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
     if format == "int8-static" and faces is None:
         raise InputError("int8-static is calibrated on Training faces: give --data")
     with TemporaryDirectory() as folder:

@@ -41,11 +41,13 @@ def open_model(net: str) -> tuple[str, nn.Sequential]:
 
 def ships(net: str) -> bool:
     """Whether the package has trained weights of a net by this name."""
-    return (SHIPPED / f"{net}.safetensors").exists()
+    return Path(net).name == net and (SHIPPED / f"{net}.safetensors").exists()
 
 
 def locate(net: str) -> Path:
-    """The file of weights of a trained net: the folder of a finished run, a file, or a model that ships."""
+    """The file of weights of a trained net: a model that ships, the folder of a finished run, or a file."""
+    if ships(net):  # also where a folder has that name: `./cnn-48k` is the folder
+        return SHIPPED / f"{net}.safetensors"
     path = Path(net).expanduser()
     if path.is_dir():
         if not (path / "run.json").exists():
@@ -53,8 +55,6 @@ def locate(net: str) -> Path:
         return path / "weights.safetensors"
     if path.is_file():
         return path
-    if ships(net):
-        return SHIPPED / f"{net}.safetensors"
     if net in MODELS:
         raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
     if path.suffix or path.name != net:

@@ -134,10 +134,7 @@ def plain_load_seconds(data: str) -> float | None:
     start = time.perf_counter()
     table = pd.read_csv(path).rename(columns=lambda name: name.strip().lower())
     np.array(
-        [
-            np.array(row.split(" "), np.uint8).reshape(SIDE_PX, SIDE_PX)
-            for row in table.get("pixels", table.get("feature"))
-        ]
+        [np.array(row.split(), np.uint8).reshape(SIDE_PX, SIDE_PX) for row in table.get("pixels", table.get("feature"))]
     )
     return time.perf_counter() - start
 

@@ -1,20 +1,20 @@
 """Where a model is trained and read, and in which precision."""
 
 import copy
-import os
 import platform
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import joblib
 import torch
 from torch import Tensor, nn
 
 from fer_utils.errors import FerError, unknown
 
 DEVICES = ("auto", "cpu", "cuda")
-# The environment of a process that trains. A step asks for the same memory again and again; glibc (others ignore this)
+# The environment of a study's processes. A step asks for the same memory again and again; glibc (others ignore this)
 # gives large blocks back to the system, and then gets them page by page: mobilenet-46k spent 10 of 82 ms a step on it.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
 
@@ -32,8 +32,8 @@ def pick_device(name: str) -> torch.device:
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processor cores that this process may use, also where a container has a share of the machine's."""
+    return joblib.cpu_count()
 
 
 def device_name(device: torch.device) -> str:
@@ -60,7 +60,7 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def precision(device: torch.device) -> str:
-    """The precision to train in: `bfloat16` where the device has it in hardware, else `float32`.
+    """The precision to train in: `bfloat16` where the device gains by it, else `float32`.
 
     Every net of the zoo gains by it, since dense convolutions do at least two thirds of its work: mobilenet-46k took
     225 images a second in float32 and 310 in bfloat16 (a thread of an AMD EPYC).

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet, leaked, split
 from fer_utils.errors import InputError, unknown
-from fer_utils.models.export import open_onnx
+from fer_utils.models.export import SUFFIX, open_onnx
 from fer_utils.models.weights import open_model
 
 # Faces at once. On a CPU more of them leave the cache: a ResNet took 1.2 ms a face in batches of 256, 0.7 in 64.
@@ -40,8 +40,9 @@ def reader(model: nn.Module, device: torch.device) -> Reader:
 
 def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
     """The name of a model and what reads faces with it: an ONNX file, or what `weights.locate` takes."""
-    if name.endswith(".onnx") and Path(name).is_file():
-        return open_onnx(Path(name))
+    path = Path(name).expanduser()
+    if path.suffix == SUFFIX and path.is_file():
+        return open_onnx(path)
     model, net = open_model(name)
     return model, reader(net, device)
 

@@ -46,7 +46,7 @@ class Run:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the run lies: a name for people, with a hash of all that decides the weights."""
+        """Where the run lies: a name for people, with a hash of all that decides the weights, but for the code."""
         decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
         if self.teachers:
             decides.append(sorted(map(distill.digest, self.teachers)))
@@ -97,7 +97,8 @@ def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
     try:
         state = torch.load(resume, map_location=device)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise FerError(f"{resume} is damaged ({error}): delete it, and the run begins again") from None
+        reason = str(error).partition("\n")[0]  # PyTorch's advice about other files follows
+        raise FerError(f"{resume} is damaged ({reason}): delete it, and the run begins again") from None
     if "optimizers" not in state:
         raise FerError(f"{resume} is of an earlier version: delete it, and the run begins again")
     return state

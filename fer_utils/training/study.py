@@ -1,6 +1,7 @@
 """A study: a grid of runs, trained where they are missing, and the table that comes out."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,7 +94,7 @@ def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers
             bar.update(sum(_epochs_done(run) for run in runs) - bar.n)
             for process in [process for process in active if process.poll() is not None]:
                 run, attempt = active.pop(process)
-                if process.returncode < 0 and attempt < ATTEMPTS:  # killed by a signal
+                if _signal(process.returncode) and attempt < ATTEMPTS:
                     waiting.insert(0, (run, attempt + 1))
                 elif process.returncode:
                     failed.append(f"{run.model} seed {run.seed}: {_why(run, process.returncode)}")
@@ -141,9 +142,15 @@ def _epochs_done(run: Run) -> int:
 
 
 def _why(run: Run, returncode: int) -> str:
-    if returncode < 0:
-        return f"killed {ATTEMPTS} times, last by signal {-returncode} (out of memory?); see {_log(run)}"
-    return _last_line(run)
+    if number := _signal(returncode):
+        return f"killed {ATTEMPTS} times, last by signal {number} (out of memory?); see {_log(run)}"
+    line = _last_line(run)
+    return line if line.startswith("fer: ") else f"ended with exit code {returncode}; see {_log(run)}"
+
+
+def _signal(returncode: int) -> int:
+    """The signal that ended a process, also where it heard a SIGTERM and exited, as `fer` does; else 0."""
+    return signal.SIGTERM if returncode == 128 + signal.SIGTERM else max(-returncode, 0)
 
 
 def _last_line(run: Run) -> str:

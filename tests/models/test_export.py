@@ -102,6 +102,8 @@ def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) 
     _, net = open_model("compact-46k")
     with pytest.raises(InputError, match="unknown format 'tflite': known are onnx, int8, int8-static"):
         export(net, "compact-46k", "tflite", tmp_path / "x.onnx")
+    with pytest.raises(InputError, match=r"x\.bin: allowed is a name that ends in \.onnx"):
+        export(net, "compact-46k", "onnx", tmp_path / "x.bin")
     with pytest.raises(InputError, match="calibrated on Training faces: give --data"):
         export(net, "compact-46k", "int8-static", tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -44,6 +44,14 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
         weights.load_weights(path)
 
 
+def test_a_name_alone_is_a_model_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cnn-48k").mkdir()  # such as `fer train cnn-48k --runs cnn-48k` leaves
+    assert weights.locate("cnn-48k") == weights.SHIPPED / "cnn-48k.safetensors"
+    with pytest.raises(InputError, match="not the folder of a finished run"):
+        weights.locate("./cnn-48k")
+
+
 def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
     weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="not the folder of a finished run"):

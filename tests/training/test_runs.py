@@ -128,6 +128,11 @@ def test_what_an_earlier_version_began_is_refused_in_a_line(faces: FaceSet, tmp_
     torch.save({"epoch": 1, "model": {}, "optimizer": {}}, run.folder / "resume.pt")
     with pytest.raises(FerError, match=r"resume\.pt is of an earlier version: delete it, and the run begins again"):
         train_run(run, faces, CPU)
+    (run.folder / "resume.pt").write_bytes(bytes(1000))  # such as a power cut leaves
+    with pytest.raises(
+        FerError, match=r"^[^\n]*resume\.pt is damaged \([^\n]*\): delete it, and the run begins again$"
+    ):
+        train_run(run, faces, CPU)
 
 
 def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:

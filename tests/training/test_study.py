@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ def test_students_of_a_study_learn_from_its_teachers_and_labels_may_be_the_voter
     assert not any(torch.equal(weights[0]["0.0.weight"], other["0.0.weight"]) for other in weights[1:])
 
 
+@pytest.mark.parametrize("heard", [False, True], ids=["killed", "told to stop"])
 def test_a_killed_process_is_started_again(
-    csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
+    heard: bool, csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = module._start
 
@@ -65,6 +67,9 @@ def test_a_killed_process_is_started_again(
         process = recording(run, source, device)
         if len(started) == 1:
             process.kill()
+            process.wait()
+            if heard:  # `fer` exits so on a SIGTERM
+                return subprocess.Popen([sys.executable, "-c", "raise SystemExit(143)"])
         return process
 
     monkeypatch.setattr(module, "_start", start_and_kill_the_first)
