@@ -17,11 +17,11 @@ from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
 
-SOURCES = (
-    "FER2013: Goodfellow et al. 2013, arXiv 1307.0414",
-    "FER+: Barsoum et al. 2016, arXiv 1608.01041",
-    "the homework and the original report: National Taiwan University, ML2019SPRING hw8, Jennifer-Shiau",
-)
+SOURCES = {
+    "FER2013": "Goodfellow et al. 2013, arXiv 1307.0414",
+    "FER+": "Barsoum et al. 2016, arXiv 1608.01041",
+    "the homework and the original report": "National Taiwan University, ML2019SPRING hw8, Jennifer-Shiau",
+}
 
 
 def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, author: str = "") -> NotebookNode:
@@ -51,9 +51,10 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
         lines.append(say["taught_by"].format(teachers=say["comma"].join(teachers), temperature=temperature))
     trained = say["space"].join(lines)
     others = PEERS[PEERS.measure == final_measure(table)]
-    named = [f"{translated(peer.name, language)}: {peer.source}" for peer in others.itertuples()]
+    cited = SOURCES | dict(zip(others.name, others.source, strict=True))
+    named = [f"{translated(name, language)}: {source}" for name, source in cited.items()]
     told = say["reconstructed"].format(epochs=RECIPES["original"].epochs)
-    sources = [told, say["sources"].format(sources=say["semicolon"].join([*SOURCES, *named]))]
+    sources = [told, say["sources"].format(sources=say["semicolon"].join(named))]
     texts = [
         f"# {say['provenance']}",
         about,

@@ -48,7 +48,7 @@ def results_block(table: pd.DataFrame) -> str:
         "Of a model, taught or not, the way of training that is best on validation; results.csv has them all. "
         f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs, and batches, optimizer and BatchNorm "
         "where they are not those of the recipe of today; minutes of one run, a taught one's without its teachers: "
-        "they hang on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
+        "they depend on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
         "seed the 95 % interval over the faces. "
     )
     if teachers := sorted(set(summary.teachers) - {""}):

@@ -68,7 +68,7 @@ def test_families_are_told_apart() -> None:
 def test_the_original_stands_beside_ours() -> None:
     text = answers.sweep(table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "cnn-150k": 0.6, "cnn-852k": 0.6}), "en").text
     assert "has 0.449, 0.576, 0.613, 0.656 for these nets" in text
-    assert "ours lie −5.6 to +15.1 points from that" in text
+    assert "ours less those: −5.6 to +15.1 points" in text
     drawn = table_of({"cnn-48k": 0.6, "cnn-103k": 0.6, "mobilenet-46k": 0.6}, data=demo.NAME)
     assert "original" not in answers.sweep(drawn, "en").text + comparison.families(drawn, NONE, "en").text
     assert "original" not in answers.sweep(table_of({"compact-46k": 0.6, "compact-58k": 0.6}), "en").text
