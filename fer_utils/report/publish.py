@@ -28,10 +28,11 @@ KEY = [*WAY, "seed", "fingerprint"]
 def results_block(table: pd.DataFrame) -> str:
     """A Markdown table with a row for each model, taught and not, and what it was measured on."""
     summary, measure = best_ways(table), final_measure(table)
+    sets = {teachers: f"T{number}" for number, teachers in enumerate(sorted(set(summary.teachers) - {""}), 1)}
     rows = pd.DataFrame(
         {
             "model": summary.model,
-            "taught": ["yes" if teachers else "" for teachers in summary.teachers],
+            "taught by": [sets.get(teachers, "") for teachers in summary.teachers],
             "parameters": summary.parameters,
             "validation": summary.validation_accuracy,
             measure: [_accuracy(row, measure) for _, row in summary.iterrows()],
@@ -51,8 +52,8 @@ def results_block(table: pd.DataFrame) -> str:
         "they depend on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
         "seed the 95 % interval over the faces. "
     )
-    if teachers := sorted(set(summary.teachers) - {""}):
-        about += f"Taught: by {', or by '.join(teachers)}."
+    if sets:
+        about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
     return f"{body}\n\n{about.strip()}\n"
 
 

@@ -22,15 +22,15 @@ def test_the_block_has_a_row_a_model_and_says_how_sure_it_is() -> None:
     block = results_block(table_of({"cnn-48k": 0.5, "mobilenet-46k": [0.62, 0.64]}).assign(shipped=False))
     assert "| cnn-48k |  | 47,511 | 0.5000 | **0.4900** (0.474–0.506) | – | 0.4700 | 0.5100 | quick, 12 |" in block
     assert "| 0.6300 | **0.6200** (± 0.0141) |" in block
-    assert "Taught" not in block
+    assert "Who taught" not in block
 
 
 def test_a_taught_net_has_a_row_of_its_own() -> None:
     plain, taught = (table_of({"compact-46k": accuracy}) for accuracy in (0.6, 0.7))
     block = results_block(pd.concat([plain, taught.assign(teachers="teacher-1.4m")]).assign(shipped=False))
     assert "| compact-46k |  | 45,451 |" in block
-    assert "| compact-46k | yes | 45,451 |" in block
-    assert "Taught: by teacher-1.4m." in block
+    assert "| compact-46k | T1 | 45,451 |" in block
+    assert "Who taught: T1 is teacher-1.4m." in block
 
 
 def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> None:
@@ -93,7 +93,7 @@ def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(tmp_path: Path) -
     publish(pd.concat([one, other], ignore_index=True), tmp_path)
     shipped = (tmp_path / "fer_utils/weights/compact-46k.safetensors").read_text()
     written = (tmp_path / "README.md").read_text()
-    assert f"Taught: by {shipped}." in written
+    assert f"Who taught: T1 is {shipped}." in written
     assert written.count("| compact-46k |") == 1  # the other way is in results.csv
     assert len(pd.read_csv(tmp_path / "figures" / "results.csv")) == 2
 
