@@ -203,7 +203,7 @@ def predict(
     """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
     from fer_utils.data.faces import CLASSES
     from fer_utils.data.load import load
-    from fer_utils.data.pictures import IMAGE_SUFFIXES, find_pictures, is_picture, read_pictures
+    from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
     from fer_utils.errors import InputError
     from fer_utils.files import write_whole
     from fer_utils.training.devices import pick_device
@@ -220,10 +220,8 @@ def predict(
         table = classify(read, faces.images)[["label"]]
         table.insert(0, "id", range(len(faces)) if faces.ids is None else faces.ids)
     else:
-        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise InputError(
-            f"{len(paths)} paths: give one csv or parquet of faces, or images ({suffixes}) and their folders alone"
-        )
+        allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
+        raise InputError(f"{len(paths)} paths: give {allowed}")
     if out:
         write_whole(out, table.to_csv(index=False))
         print(json.dumps({"out": str(out), "n": len(table)}) if as_json else f"{out}: {len(table):,} faces")

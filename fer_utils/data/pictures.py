@@ -11,6 +11,7 @@ from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import InputError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 
 
@@ -36,7 +37,7 @@ def read_pictures(paths: Sequence[Path]) -> np.ndarray:
 
 def _picture(path: Path) -> np.ndarray:
     if not path.exists():
-        raise InputError(f"no file {path}: give images ({', '.join(sorted(IMAGE_SUFFIXES))}), or a folder of them")
+        raise InputError(f"no file {path}: give images ({IMAGE_KINDS}), or a folder of them")
     picture = gray(path, str(path))
     if min(picture.size) < SMALLEST_PX:
         raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
@@ -59,5 +60,5 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths`, and the images in the folders among them, whatever these are called."""
     found = [file for path in paths for file in (pictures_in(path) if path.is_dir() else [path])]
     if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in there")
+        raise InputError(f"{', '.join(map(str, paths))}: no images ({IMAGE_KINDS}) in there")
     return found
