@@ -201,27 +201,14 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
-    from fer_utils.data.faces import CLASSES
-    from fer_utils.data.load import load
-    from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
-    from fer_utils.errors import InputError
     from fer_utils.files import write_whole
+    from fer_utils.training import evaluate
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.evaluate import classify, open_reader
 
-    _, read = open_reader(model, pick_device(device))
-    if all(path.is_dir() or is_picture(path) for path in paths):
-        pictures = find_pictures(paths)
-        table = classify(read, read_pictures(pictures))
-        table.insert(0, "file", [str(path) for path in pictures])
-        table["label"] = [CLASSES[label] for label in table.label]
-    elif len(paths) == 1:
-        faces, out = load(paths[0]), out or Path("submission.csv")
-        table = classify(read, faces.images)[["label"]]
-        table.insert(0, "id", range(len(faces)) if faces.ids is None else faces.ids)
-    else:
-        allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
-        raise InputError(f"{len(paths)} paths: give {allowed}")
+    _, read = evaluate.open_reader(model, pick_device(device))
+    table = evaluate.predict(read, paths)
+    if "id" in table:
+        out = out or Path("submission.csv")
     if out:
         write_whole(out, table.to_csv(index=False))
         print(json.dumps({"out": str(out), "n": len(table)}) if as_json else f"{out}: {len(table):,} faces")

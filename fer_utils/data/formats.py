@@ -70,11 +70,14 @@ def read_csv(path: Path) -> FaceSet:
 
 
 def _header(path: Path) -> list[str]:
+    unknown = f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz"
     try:
         with open_csv(path) as file:
             line = file.readline(1000).decode("utf-8-sig")
     except (UnicodeDecodeError, *DAMAGED) as error:
-        raise InputError(f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz ({error})") from None
+        raise InputError(f"{unknown} ({error})") from None
+    if "\0" in line:
+        raise InputError(f"{unknown}: it holds bytes that are no text")
     found = [name.strip().strip('"').strip() for name in line.split(",")]
     names = [COLUMNS.get(name.lower(), name) for name in found]
     if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):

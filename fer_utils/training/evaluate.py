@@ -1,6 +1,6 @@
 """A model's answers on faces, and what they are worth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet, leaked, split
+from fer_utils.data.load import load
+from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
 from fer_utils.errors import InputError, unknown
 from fer_utils.models.export import SUFFIX, open_onnx
 from fer_utils.models.weights import open_model
@@ -51,6 +53,26 @@ def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
     """What a model sees in faces, uint8 `(N, 48, 48)`: a row a face, its `label` and the probability of every class."""
     found = read(faces)
     return pd.DataFrame({"label": found.argmax(1), **dict(zip(CLASSES, softmax(found, axis=1).T, strict=True))})
+
+
+def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
+    """What a model sees in the files that people hold: a row a face.
+
+    Of images and their folders, in any number: the `file`, the name of its class as `label`, and the probability of
+    every class. Of one csv or parquet of faces: `id`, or the row's number, and the number of its class as `label`,
+    which is what Kaggle takes. Raises `InputError` for anything else.
+    """
+    if all(path.is_dir() or is_picture(path) for path in paths):
+        pictures = find_pictures(paths)
+        table = classify(read, read_pictures(pictures))
+        table.insert(0, "file", [str(path) for path in pictures])
+        return table.assign(label=[CLASSES[label] for label in table.label])
+    if len(paths) > 1:
+        allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
+        raise InputError(f"{len(paths)} paths: give {allowed}")
+    faces = load(paths[0])
+    ids = range(len(faces)) if faces.ids is None else faces.ids
+    return pd.DataFrame({"id": ids, "label": classify(read, faces.images).label})
 
 
 def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:

@@ -227,6 +227,7 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
         (b"a,b\n1,2\n", r"line 1: the columns are \['a', 'b'\]; allowed are emotion"),
         (b"emotion,pixels,Usage\n", "a header and no rows"),
         (b"", "line 1: the columns are"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "neither csv, parquet, .* no text"),  # a photograph of a telephone
         (b"\x1f\x8bnot gzip at all", "neither csv, parquet"),
         (gzip.compress(b"", mtime=0)[:10] + b"\x07" * 9, "neither csv, parquet"),  # a time would change the test's name
         (b",emotion,pixels,Usage\n", r"are \['', 'emotion', 'pixels', 'Usage'\]; allowed .* and id, each once"),
