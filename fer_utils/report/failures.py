@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from fer_utils.data.faces import CLASSES, UNLABELLED
 from fer_utils.data.ferplus import majorities
@@ -28,7 +27,8 @@ def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def confusion(said: pd.DataFrame) -> np.ndarray:
     """The share of each expression's faces (rows) that are taken for each expression (columns)."""
-    counts = confusion_matrix(said.label, said.predicted, labels=range(len(CLASSES)))
+    classes = range(len(CLASSES))
+    counts = pd.crosstab(said.label, said.predicted).reindex(index=classes, columns=classes, fill_value=0).to_numpy()
     return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 

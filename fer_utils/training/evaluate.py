@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import softmax
-from sklearn.metrics import precision_recall_fscore_support
 from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
@@ -51,8 +49,10 @@ def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
 
 def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
     """What a model sees in faces, uint8 `(N, 48, 48)`: a row a face, its `label` and the probability of every class."""
-    found = read(faces)
-    return pd.DataFrame({"label": found.argmax(1), **dict(zip(CLASSES, softmax(found, axis=1).T, strict=True))})
+    found = torch.from_numpy(read(faces))
+    probabilities = pd.DataFrame(found.softmax(1).numpy(), columns=list(CLASSES))
+    probabilities.insert(0, "label", found.argmax(1).numpy())
+    return probabilities
 
 
 def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
@@ -104,16 +104,15 @@ def assess(answers: pd.DataFrame) -> dict[str, Any]:
     `accuracy_without_leak` is NaN where every face is leaked or may be.
     """
     hits = answers.predicted == answers.label
-    precision, recall, _, n = precision_recall_fscore_support(
-        answers.label, answers.predicted, labels=range(len(CLASSES)), zero_division=0.0
-    )
-    rows = zip(CLASSES, precision, recall, n, strict=True)
+    precision, recall = hits.groupby(answers.predicted).mean(), hits.groupby(answers.label).mean()
+    per_class = pd.DataFrame({"precision": precision, "recall": recall, "n": answers.label.value_counts()})
+    per_class = per_class.reindex(range(len(CLASSES))).fillna(0.0).astype({"n": int}).set_axis(list(CLASSES))
     return {
         "accuracy": float(hits.mean()),
         "accuracy_flip_averaged": float((answers.predicted_flip_averaged == answers.label).mean()),
         "accuracy_without_leak": float(hits[~answers.leaked].mean()),
         "n": len(answers),
-        "per_class": {c: {"precision": float(p), "recall": float(r), "n": int(k)} for c, p, r, k in rows},
+        "per_class": per_class.to_dict("index"),
     }
 
 
