@@ -26,7 +26,7 @@ Teachers = Annotated[
 ]
 FerPlus = Annotated[str, typer.Option(help="fer2013new.csv of FER+: its voters' majority takes the labels' place.")]
 Net = Annotated[str, typer.Argument(help="A model that ships, a run folder, a file of weights or of `fer export`.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def main() -> None:
@@ -292,7 +292,7 @@ def report(
 ) -> None:
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML.
 
-    What is not given here is as the notebooks have it in their first cell.
+    What is not given here is as the notebooks have it in their first code cell.
     """
     from fer_utils.report.report import make_report
 

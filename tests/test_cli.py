@@ -56,7 +56,9 @@ def test_teachers_come_with_commas_or_one_by_one(csv_file: Path, tmp_path: Path)
     record = json.loads(next(tmp_path.glob("cnn-48k_*-taught_*/run.json")).read_text())
     assert [title.partition("@")[0] for title in record["teachers"]] == ["cnn-103k", "cnn-48k"]
     again = fer("train", *options, "--teacher", "cnn-103k", "--teacher", "cnn-48k")
-    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[0]  # the same run, and finished
+    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[0]  # the same run
+    assert "epoch 1/1" in first.stdout
+    assert "epoch" not in again.stdout
 
 
 def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:

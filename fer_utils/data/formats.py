@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.pictures import gray, pictures_in
+from fer_utils.data.pictures import IMAGE_KINDS, gray, pictures_in
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
@@ -70,12 +70,15 @@ def read_csv(path: Path) -> FaceSet:
 
 
 def _header(path: Path) -> list[str]:
-    unknown = f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz"
+    unknown = (
+        f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz "
+        f"(`fer predict` takes images too: {IMAGE_KINDS})"
+    )
     try:
         with open_csv(path) as file:
             line = file.readline(1000).decode("utf-8-sig")
     except (UnicodeDecodeError, *DAMAGED) as error:
-        raise InputError(f"{unknown} ({error})") from None
+        raise InputError(f"{unknown}: {error}") from None
     if "\0" in line:
         raise InputError(f"{unknown}: it holds bytes that are no text")
     found = [name.strip().strip('"').strip() for name in line.split(",")]

@@ -18,9 +18,9 @@ from fer_utils.models.mobilenet import mobilenet
 from fer_utils.models.resnet import resnet
 from fer_utils.models.vgg import vgg
 
-# The original report gives the structures of mobilenet-46k and the VGG. Of the others it gives the parameters alone;
-# the structures here are reconstructions that have exactly as many.
-MODELS: dict[str, Callable[[], nn.Sequential]] = {
+# The models of the original report. It gives the structures of mobilenet-46k and the VGG. Of the others it gives the
+# parameters alone; the structures here are reconstructions that have exactly as many.
+HOMEWORK: dict[str, Callable[[], nn.Sequential]] = {
     "mobilenet-46k": partial(mobilenet, (32, 32), [(64, 1), (64, 1), (80, 2), (80, 1), (80, 2), (80, 1)]),
     "mobilenet-112k": partial(mobilenet, (64, 64), [(64, 1), (64, 1), (128, 2), (128, 1), (128, 2), (128, 1)]),
     "mobilenet-158k": partial(
@@ -31,6 +31,9 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-150k": partial(cnn, [(64,), (64,), (64,), (64,)], hidden=[512]),
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
+}
+MODELS: dict[str, Callable[[], nn.Sequential]] = {
+    **HOMEWORK,
     # The number is a limit: the size of the net, by others, that each stands beside.
     "compact-46k": partial(compact, [(64, 4), (88, 3), (96, 3)], head=112, separable=True),
     "compact-58k": partial(compact, [(64, 4), (96, 4), (108, 3)], head=120, separable=True),
@@ -42,9 +45,6 @@ MODELS: dict[str, Callable[[], nn.Sequential]] = {
     **{f"{name}-{thousands(n)}": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
     **{f"narrow8-{thousands(size)}": partial(narrow, n) for n, size in BUDGETS.items()},
 }
-
-
-HOMEWORK = tuple(list(MODELS)[:8])  # the models of the original report
 
 
 def check_model(name: str) -> str:

@@ -10,6 +10,7 @@ from fer_utils.errors import FerError
 
 FOLDER = Path(__file__).with_name("fonts")
 CHINESE = "Noto Sans CJK TC"
+LATIN_EXTENDED_A = range(0x100, 0x180)  # Dvořák, Łukasz: Typst has them in Libertinus, matplotlib in DejaVu
 
 
 @cache
@@ -23,7 +24,7 @@ def families(language: str) -> list[str]:
 @cache
 def _known() -> set[int]:
     """The characters that any page can show."""
-    return set(FT2Font(str(next(FOLDER.glob("*-Regular.otf")))).get_charmap())
+    return set(FT2Font(str(next(FOLDER.glob("*-Regular.otf")))).get_charmap()) | set(LATIN_EXTENDED_A)
 
 
 def check_glyphs(text: str) -> None:
@@ -32,5 +33,5 @@ def check_glyphs(text: str) -> None:
     if missing:
         raise FerError(
             f"no glyph for {' '.join(missing)}: the report's fonts have Latin, Greek, and the traditional Chinese of "
-            "Big5 level 1. Take other characters, or another name"
+            "Big5. Take other characters, or another name"
         )

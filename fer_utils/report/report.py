@@ -11,6 +11,7 @@ from fer_utils.data.ferplus import majorities
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
 from fer_utils.files import write_whole
+from fer_utils.models.weights import ships
 from fer_utils.report import execute, export, notebooks
 from fer_utils.report.analysis import summarize
 from fer_utils.report.fonts import check_glyphs
@@ -70,7 +71,7 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 def _whole_path(teacher: str) -> str:
     """A teacher, where it is a file or a folder by its whole path."""
     path = Path(teacher).expanduser()
-    return str(path.resolve()) if path.exists() else teacher
+    return str(path.resolve()) if path.exists() and not ships(teacher) else teacher
 
 
 def _common(parameters: list[dict[str, Any]], name: str) -> str:

@@ -56,5 +56,6 @@ def test_an_unknown_language_is_refused() -> None:
 
 def test_a_character_without_a_glyph_is_an_error() -> None:
     check_glyphs("Café, 準確率：α ≥ 0.5")
+    check_glyphs("王翊婕、陳暐瑄, Antonín Dvořák, Łukasz")  # people's names
     with pytest.raises(FerError, match="no glyph for 资 🙂: the report's fonts have"):
         check_glyphs("资料 🙂 准")

@@ -13,6 +13,7 @@ import pytest
 from fer_utils.errors import FerError, InputError
 from fer_utils.models import matched
 from fer_utils.report import execute, notebooks
+from fer_utils.report import report as module
 from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.report import make_report
 
@@ -110,6 +111,13 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
     refused(r"nowhere\.csv: cannot be read", ferplus="nowhere.csv")
     refused("unknown trained net 'nobody'", teachers="nobody")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_teachers_bare_name_is_the_model_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cnn-48k").mkdir()
+    found = module._parameters(execute.sources()[0], {"teachers": "cnn-48k,./cnn-48k"})
+    assert found["teachers"] == f"cnn-48k,{tmp_path / 'cnn-48k'}"
 
 
 def test_a_name_that_cannot_be_set_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path) -> None:
