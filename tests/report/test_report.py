@@ -123,7 +123,7 @@ def test_a_teachers_bare_name_is_the_model_that_ships(tmp_path: Path, monkeypatc
 def test_a_name_that_cannot_be_set_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path) -> None:
     data = tmp_path / "数据.csv"
     data.write_bytes(csv_file.read_bytes())
-    with pytest.raises(FerError, match=r"no glyph for 数 .*another name"):
+    with pytest.raises(FerError, match=r"no glyph for 数: .*another name"):
         make_report(data=str(data), runs_dir=str(tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 
