@@ -70,17 +70,16 @@ def read_csv(path: Path) -> FaceSet:
 
 
 def _header(path: Path) -> list[str]:
-    unknown = (
-        f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz "
-        f"(`fer predict` takes images too: {IMAGE_KINDS})"
-    )
     try:
         with open_csv(path) as file:
             line = file.readline(1000).decode("utf-8-sig")
-    except (UnicodeDecodeError, *DAMAGED) as error:
-        raise InputError(f"{unknown}: {error}") from None
-    if "\0" in line:
-        raise InputError(f"{unknown}: it holds bytes that are no text")
+        if "\0" in line:
+            raise ValueError("it holds bytes that are no text")
+    except (ValueError, *DAMAGED) as error:  # also where bytes are no UTF-8
+        raise InputError(
+            f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz: {error} (`fer predict` takes images "
+            f"too: {IMAGE_KINDS})"
+        ) from None
     found = [name.strip().strip('"').strip() for name in line.split(",")]
     names = [COLUMNS.get(name.lower(), name) for name in found]
     if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):

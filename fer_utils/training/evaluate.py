@@ -50,9 +50,9 @@ def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
 def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
     """What a model sees in faces, uint8 `(N, 48, 48)`: a row a face, its `label` and the probability of every class."""
     found = torch.from_numpy(read(faces))
-    probabilities = pd.DataFrame(found.softmax(1).numpy(), columns=list(CLASSES))
-    probabilities.insert(0, "label", found.argmax(1).numpy())
-    return probabilities
+    table = pd.DataFrame(found.softmax(1).numpy(), columns=list(CLASSES))
+    table.insert(0, "label", found.argmax(1).numpy())
+    return table
 
 
 def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
