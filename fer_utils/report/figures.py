@@ -53,8 +53,9 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
-        for place, family in enumerate(sorted(data.family.unique(), key=list(MARKERS).index)):
-            _points(axes, data[data.family == family], family, place, say)
+        highest = data.groupby("family").validation_accuracy.median().idxmax()
+        for family in sorted(data.family.unique(), key=list(MARKERS).index):
+            _points(axes, data[data.family == family], family, family != highest, say)
         size_axis(axes, summary.parameters, say)
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
@@ -64,8 +65,8 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     return Figure(name, text, drawing, data, note(table, language))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, place: int, say: Say) -> None:
-    """The nets of a family, ours and the original's; sizes stand above the bars, of every second family below."""
+def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, say: Say) -> None:
+    """The nets of a family, ours and the original's; their sizes stand above the bars, or below them."""
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
     look: dict[str, Any] = {"color": COLOURS[family], "fmt": MARKERS[family]}
@@ -78,7 +79,6 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, place: int, say: Say) -
             theirs.parameters, theirs.validation_accuracy_original, label=label, markerfacecolor="white", zorder=2,
             **look,
         )  # fmt: skip
-    below = place % 2
     for row in rows.itertuples():
         axes.annotate(
             row.model.partition("-")[2], (row.parameters, row.validation_low if below else row.validation_high),
