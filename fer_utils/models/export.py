@@ -65,6 +65,7 @@ def export(net: nn.Module, name: str, format: str, path: Path, faces: np.ndarray
 
 def _export_full(net: nn.Module, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that torchvision is not there
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it leaves as they are
     faces = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
