@@ -89,7 +89,7 @@ def test_the_file_of_a_separable_net_hardly_flips_maps(files: dict[str, Path]) -
     assert sum(bool((values[step] < 0).all()) for step in steps) == 4
 
 
-@pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k"])
+@pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k", "compact-46k"])
 def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     net = open_model(name)[1].train()
     export(net, name, "onnx", tmp_path / "net.onnx")
