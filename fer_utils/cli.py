@@ -16,7 +16,7 @@ from fer_utils.errors import FerError
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full, large or finetune.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
@@ -269,7 +269,7 @@ def bench(
 @app.command()
 def report(
     data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; or 'demo'.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="original, quick, full, large or finetune.")] = None,
     language: Annotated[str | None, typer.Option(help="The language of the report: en or zh-TW.")] = None,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The PDF; the HTML file comes to lie beside it.")] = Path(
         "report.pdf"

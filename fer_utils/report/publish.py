@@ -23,6 +23,7 @@ from fer_utils.report.figures import curve
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 
 KEY = [*WAY, "seed", "fingerprint"]
+NAMES = ("start", "teachers")  # of trained nets, where there are any
 
 
 def results_block(table: pd.DataFrame) -> str:
@@ -58,9 +59,10 @@ def results_block(table: pd.DataFrame) -> str:
 
 
 def _recipe(row: Any) -> str:
-    """Recipe and epochs, and batches, optimizer and BatchNorm where they are not the recipe's of today."""
+    """Recipe and epochs, from which weights, and what is not as the recipe has it today."""
     today = RECIPES[row.recipe]
     parts = [row.recipe, str(row.epochs)]
+    parts += [f"from {row.start}"] if row.start else []
     parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
     parts += [OPTIMIZERS[row.optimizer]] if row.optimizer != today.optimizer else []
     parts += [f"{row.batchnorm} BatchNorm"] if row.batchnorm != today.batchnorm else []
@@ -119,7 +121,7 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     """The tables that studies wrote, as one, of the nets of today; each run once, as the first of the tables has it."""
     tables = []
     for file in files:
-        tables.append(pd.read_csv(file, dtype={"teachers": str}).fillna({"teachers": ""}))
+        tables.append(pd.read_csv(file, dtype=dict.fromkeys(NAMES, str)).fillna(dict.fromkeys(NAMES, "")))
         if missing := set(KEY) - set(tables[-1]):
             raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it, and write it anew")
     table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])

@@ -4,7 +4,7 @@ import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -92,24 +92,30 @@ def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
         yield len(training) // size * size
 
 
-def images_per_second(way: Callable[[], Iterator[int]], seconds: float, runs: int) -> float:
-    """The images that a way of training takes in a second, as so many processes that share the cores."""
+def images_per_second(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, runs: int) -> list[float]:
+    """The images that each way of training takes in a second, as so many processes that share the cores.
+
+    The ways take turns, so that what else the machine does falls on all of them.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:
         gate = manager.Barrier(runs, timeout=GATE_SECONDS)
-        rates = [pool.submit(_rate, way, seconds, max(cores() // runs, 1), gate) for _ in range(runs)]
-        return sum(rate.result() for rate in rates)
+        started = [pool.submit(_rates, ways, seconds, max(cores() // runs, 1), gate) for _ in range(runs)]
+        return np.sum([rates.result() for rates in started], axis=0).tolist()
 
 
-def _rate(way: Callable[[], Iterator[int]], seconds: float, threads: int, gate: Any) -> float:
+def _rates(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, threads: int, gate: Any) -> np.ndarray:
     torch.set_num_threads(threads)
-    counts = way()
-    next(counts)  # warms up
+    counts = [way() for way in ways]
+    for each in counts:
+        next(each)  # warms up
     gate.wait()
-    images, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        images += next(counts)
-    return images / (time.perf_counter() - start)
+    images, spent = np.zeros(len(ways)), np.zeros(len(ways))
+    while spent.min() < seconds:
+        turn, start = spent.argmin(), time.perf_counter()
+        images[turn] += next(counts[turn])
+        spent[turn] += time.perf_counter() - start
+    return images / spent
 
 
 def load_seconds(data: str) -> tuple[float, float]:
@@ -157,21 +163,23 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
         partial(loop, model, faces, chosen),
     )
     one, side = f"one run, {_counted(cores(), 'thread')}", f"{_counted(cores(), 'run')} side by side, 1 thread each"
-    rates = {f"the plain way: {one}": images_per_second(plainly, seconds, 1)}
+    (rate_of_plain,) = images_per_second([plainly], seconds, 1)
     with patch.dict(os.environ, KEEP_MEMORY):
-        rates |= {
-            f"our step alone: {one}": images_per_second(alone, seconds, 1),
-            f"our step alone: {side}": images_per_second(alone, seconds, cores()),
-            f"our loop: {one}": images_per_second(whole, seconds, 1),
-            f"our loop: {side}": images_per_second(whole, seconds, cores()),
-        }
-    rate = rates[f"our loop: {side}"]
+        step_one, loop_one = images_per_second([alone, whole], seconds, 1)
+        step_side, loop_side = images_per_second([alone, whole], seconds, cores())
+    rates = {
+        f"the plain way: {one}": rate_of_plain,
+        f"our step alone: {one}": step_one,
+        f"our step alone: {side}": step_side,
+        f"our loop: {one}": loop_one,
+        f"our loop: {side}": loop_side,
+    }
     return {
         "model": model,
         "rates": rates,
-        "images_per_second": rate,
-        "ratio_to_plain": rate / rates[f"the plain way: {one}"],
-        "ratio_to_step": rate / rates[f"our step alone: {side}"],
+        "images_per_second": loop_side,
+        "ratio_to_plain": loop_side / rate_of_plain,
+        "ratio_to_step": loop_side / step_side,
         "load_seconds_cold": cold,
         "load_seconds_cached": cached,
         "load_ratio_to_plain": plain_load and plain_load / cold,

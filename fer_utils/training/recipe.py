@@ -33,6 +33,7 @@ class Recipe:
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
     views: int = 16  # cuts of each face that teachers answer to, shown in turn
     temperature: float = 2.0  # by which teachers' and student's logits are divided
+    weights: str = "drawn"  # at first: drawn at random, or `shipped`, those of the package
     batchnorm: str = "running"  # its means and variances: of training's batches, or `measured` on the faces as they are
 
     def side_px(self, epoch: int) -> int:
@@ -74,6 +75,8 @@ LARGE = dataclasses.replace(
     dropout=True,
     augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
 )
+# More epochs for a net that is trained: on faces of one's own, or by a better teacher. A third of the rate of `full`.
+FINETUNE = dataclasses.replace(FULL, name="finetune", epochs=10, learning_rate=2e-3, sides_px=(48,), weights="shipped")
 
 RECIPES = {
     recipe.name: recipe
@@ -104,6 +107,7 @@ RECIPES = {
         ),
         FULL,
         LARGE,
+        FINETUNE,
     )
 }
 

@@ -45,11 +45,18 @@ class Run:
     teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
 
     @cached_property
+    def start(self) -> str:
+        """The trained net, as `distill.title` has it, whose weights the recipe goes on from; empty if there is none."""
+        return distill.title(self.model) if self.recipe.weights == "shipped" else ""
+
+    @cached_property
     def folder(self) -> Path:
         """Where the run lies: a name for people, with a hash of all that decides the weights, but for the code."""
         decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
         if self.teachers:
             decides.append(sorted(map(distill.digest, self.teachers)))
+        if self.start:
+            decides.append(self.start)
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
         taught = "-taught" if self.teachers else ""
         return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}{taught}_seed-{self.seed}_{key}"
@@ -74,7 +81,7 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
 
 def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None]) -> None:
     training, validation = split(faces)
-    model = zoo.build(run.model, run.seed)
+    model = weights.open_model(run.model)[1] if run.start else zoo.build(run.model, run.seed)
     resume = run.folder / "resume.pt"
     state = start = _load_state(resume, device) if resume.exists() else None
     code, teachers = code_version(), sorted(map(distill.title, run.teachers))  # of now: a file may change meanwhile
@@ -130,6 +137,7 @@ def _finish(
         "multiply_adds": zoo.multiply_adds(stored),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
+        "start": run.start,
         "teachers": teachers,
         "precision": state["precision"],
         "data": faces.name,
@@ -165,6 +173,7 @@ def results(runs: Iterable[Run]) -> pd.DataFrame:
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))
+        record.setdefault("start", "")  # of an earlier version
         recipe = {name: recipe.get(name, getattr(Recipe, name, None)) for name in ("name", *COLUMNS)}
         record |= {"recipe": recipe.pop("name")} | recipe | metrics | versions
         record["run"] = str(run.folder)

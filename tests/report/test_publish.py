@@ -33,6 +33,13 @@ def test_a_taught_net_has_a_row_of_its_own() -> None:
     assert "Who taught: T1 is teacher-1.4m." in block
 
 
+def test_a_net_that_went_on_from_trained_weights_says_from_which() -> None:
+    runs = [table_of({"cnn-48k": accuracy}).assign(start=start) for accuracy, start in ((0.5, "x@1"), (0.6, "x@2"))]
+    block = results_block(pd.concat(runs).assign(recipe="finetune", batchnorm="measured", shipped=False))
+    assert "| 0.6000 | **0.5900**" in block  # another way, not another seed
+    assert "| finetune, 12, from x@2, batches of 32, AdamW | 1 |" in block
+
+
 def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> None:
     today, then = (table_of({"cnn-48k": accuracy}) for accuracy in (0.5, 0.6))
     block = results_block(

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,11 @@ import torch
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
+from fer_utils.models import weights
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build
 from fer_utils.training import loop
+from fer_utils.training.distill import title
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, results, train_run
@@ -47,6 +50,25 @@ def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_pat
     ]
     assert measured == [len(split(faces)[0])]  # and never the faces of validation
     assert results(runs).batchnorm.tolist() == ["running", "measured"]
+
+
+def test_finetune_goes_on_from_the_weights_that_ship(faces: FaceSet, tmp_path: Path) -> None:
+    still = replace(recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
+    run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path), faces, CPU)
+    (_, shipped), (_, kept) = open_model("cnn-48k"), open_model(str(run.folder))
+    for before, after in zip(shipped.parameters(), kept.parameters(), strict=True):
+        assert torch.allclose(before, after, atol=1e-3)
+    assert results([run]).start.tolist() == [run.start] == [title("cnn-48k")]
+
+
+def test_finetuned_runs_from_other_weights_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("cnn-48k", recipe("finetune"), 0, "0" * 16, tmp_path)
+    assert run.folder.parent == tmp_path
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "cnn-48k.safetensors")
+    assert replace(run).folder != run.folder
+    with pytest.raises(InputError, match="no trained cnn-103k ships with this version"):
+        _ = replace(run, model="cnn-103k").folder
 
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:
