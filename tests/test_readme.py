@@ -10,7 +10,7 @@ from fer_utils.data.faces import CLASSES
 from fer_utils.models.export import export
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import HOMEWORK
-from fer_utils.report.publish import KEY
+from fer_utils.report.publish import KEY, read_tables
 from tests.conftest import ROOT
 
 
@@ -65,7 +65,7 @@ def test_what_the_readme_says_of_the_best_of_the_others_is_in_the_tables() -> No
 
 
 def test_what_the_readme_says_of_measuring_batchnorm_is_in_the_runs() -> None:
-    runs = pd.read_csv(ROOT / "figures" / "runs.csv").fillna({"teachers": ""})
+    runs = read_tables([ROOT / "figures" / "runs.csv"])
     same = [name for name in KEY if name != "batchnorm"]
     accuracies = ["validation_accuracy", "PublicTest_accuracy"]
     measured, running = (
@@ -75,7 +75,7 @@ def test_what_the_readme_says_of_measuring_batchnorm_is_in_the_runs() -> None:
     both = measured.join(running, how="inner")
     gains = {name: both[f"{name}_measured"] - both[f"{name}_running"] for name in accuracies}
     validation, test = (100 * gain.mean() for gain in gains.values())
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "figures" / "README.md").read_text(encoding="utf-8").split())
     assert (
         f"Of {len(both)} runs the tables have both: measured, they have {validation:.1f} points more on validation in "
         f"the mean and {test:.1f} on PublicTest, where {(gains['PublicTest_accuracy'] > 0).sum()} of them gain."

@@ -3,7 +3,7 @@
 They read a face and its mirror image alike (`mirror.py`). At full resolution they are thin, since a channel costs time
 there and hardly any parameters. From half resolution on, every convolution that keeps the shape has a way around it.
 Separable convolutions make more of few parameters, dense ones of little time on a CPU; squeeze-excitation took longer
-for nothing (the README has the numbers).
+for nothing (`figures/README.md` has the numbers).
 """
 
 from collections.abc import Sequence
