@@ -8,7 +8,6 @@ import re
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,7 @@ import pyarrow.parquet
 
 from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.pictures import IMAGE_KINDS, gray, pictures_in
+from fer_utils.data.pictures import IMAGE_KINDS, pictures_in, read_picture
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
@@ -147,15 +146,6 @@ def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None
 # ---- images in parquet and in folders ----
 
 
-def _decode(source: Path | IO[bytes], where: str) -> np.ndarray:
-    """One gray image `(48, 48)` from a file or bytes."""
-    pixels = np.asarray(gray(source, where))
-    if pixels.shape != (SIDE_PX, SIDE_PX):
-        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise InputError(f"{where}: {found} pixels, expected {SIDE_PX}x{SIDE_PX}")
-    return pixels
-
-
 def read_parquet(path: Path) -> FaceSet:
     """Faces from a parquet table: `image` (bytes, or a struct with `bytes`), and perhaps `label` and `usage`.
 
@@ -171,7 +161,9 @@ def read_parquet(path: Path) -> FaceSet:
         raise InputError(f"{path}: the column image is of type {images.type}; expected are the bytes of image files")
     encoded = images.to_pylist()
     with ThreadPoolExecutor() as pool:
-        pictures = pool.map(lambda i: _decode(io.BytesIO(encoded[i] or b""), f"{path}, row {i}"), range(len(encoded)))
+        pictures = pool.map(
+            lambda i: read_picture(io.BytesIO(encoded[i] or b""), f"{path}, row {i}"), range(len(encoded))
+        )
         stack = np.stack(list(pictures))
     labels = np.full(len(stack), UNLABELLED)
     if column := names.get("label") or names.get("emotion"):
@@ -206,7 +198,7 @@ def _check_rows(path: Path, column: str, values: list, allowed: Container, words
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Faces from a folder of class folders, with `train/` and `test/` (or `val/` as well) above them or without.
+    """Faces from class folders of pictures of any size, with `train/` and `test/` (or `val/`) above them or without.
 
     A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.
@@ -228,7 +220,7 @@ def read_folder(path: Path) -> FaceSet:
     rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))
     usage, _, labels, files = zip(*rows, strict=True)
     with ThreadPoolExecutor() as pool:
-        images = np.stack(list(pool.map(lambda file: _decode(file, str(file)), files)))
+        images = np.stack(list(pool.map(lambda file: read_picture(file, str(file)), files)))
     return FaceSet(images, np.array(labels, np.int64), np.array(usage), path.name)
 
 

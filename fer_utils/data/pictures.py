@@ -1,4 +1,4 @@
-"""Pictures of a face each, of any size: what people hold who want to know what a net sees."""
+"""Pictures of a face each, of any size."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,8 +15,19 @@ IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 
 
-def gray(source: Path | IO[bytes], where: str) -> Image.Image:
-    """A gray image from a file or bytes, turned as its camera says."""
+def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
+    """A gray face, uint8 `(48, 48)`, from a file or bytes that show one.
+
+    The picture is turned as its camera says, its middle square is cut out, and that is scaled. Raises `InputError` with
+    `where` for what is no image, or has fewer than 16 pixels a side.
+    """
+    picture = _gray(source, where)
+    if min(picture.size) < SMALLEST_PX:
+        raise InputError(f"{where}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
+    return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+def _gray(source: Path | IO[bytes], where: str) -> Image.Image:
     try:
         with Image.open(source) as image:
             if image.mode.startswith(("I", "F")):
@@ -27,21 +38,11 @@ def gray(source: Path | IO[bytes], where: str) -> Image.Image:
 
 
 def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Gray faces, uint8 `(N, 48, 48)`, from image files that each show one face.
-
-    A picture is turned as its camera says, its middle square is cut out, and that is scaled. Raises `InputError` for
-    a file that is not there, is no image, or has fewer than 16 pixels a side.
-    """
-    return np.stack([_picture(path) for path in paths])
-
-
-def _picture(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise InputError(f"no file {path}: give images ({IMAGE_KINDS}), or a folder of them")
-    picture = gray(path, str(path))
-    if min(picture.size) < SMALLEST_PX:
-        raise InputError(f"{path}: {picture.width}x{picture.height} pixels; a face has at least {SMALLEST_PX} a side")
-    return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+    """Gray faces, uint8 `(N, 48, 48)`, from files as `read_picture` reads each. `InputError` for none there."""
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"no file {path}: give images ({IMAGE_KINDS}), or a folder of them")
+    return np.stack([read_picture(path, str(path)) for path in paths])
 
 
 def is_picture(path: Path) -> bool:

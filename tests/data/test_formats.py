@@ -213,10 +213,13 @@ def test_hidden_files_are_no_faces(faces: FaceSet, tmp_path: Path) -> None:
     assert read(place).fingerprint == before
 
 
-def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
+def test_pictures_in_class_folders_may_have_any_size_of_a_face(faces: FaceSet, tmp_path: Path) -> None:
     (tmp_path / "happy").mkdir()
-    (tmp_path / "happy" / "a.png").write_bytes(png(np.zeros((48, 64), np.uint8)))
-    with pytest.raises(InputError, match=r"a\.png: 64x48 pixels, expected 48x48"):
+    wide = np.pad(faces.images[0], ((0, 0), (8, 8)))
+    (tmp_path / "happy" / "a.png").write_bytes(png(wide))
+    assert (read(tmp_path).images[0] == faces.images[0]).all()  # the middle square
+    (tmp_path / "happy" / "b.png").write_bytes(png(wide[:15]))
+    with pytest.raises(InputError, match=r"b\.png: 64x15 pixels; a face has at least 16"):
         read(tmp_path)
 
 
