@@ -16,7 +16,7 @@ from fer_utils.errors import FerError
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full, large or finetune.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
@@ -89,12 +89,13 @@ def models(as_json: AsJson = False) -> None:
 def train(
     model: Annotated[str, typer.Argument(help="A name that `fer models` lists.")],
     data: Data = "demo",
-    recipe: RecipeName = "quick",
+    recipe: Annotated[str, typer.Option(help="original, quick, full, large, or finetune for --start.")] = "quick",
     epochs: Epochs = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     teacher: Teachers = None,
+    start: Annotated[str, typer.Option(help="A trained net of this model, whose weights to start from.")] = "",
     ferplus: FerPlus = "",
 ) -> None:
     """Train one model; go on where it was interrupted, do nothing where it is finished."""
@@ -109,7 +110,7 @@ def train(
 
     chosen, on = named_recipe(recipe, epochs), pick_device(device)
     faces = load(data, ferplus)
-    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(*teacher or ())))
+    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(*teacher or ())), start)
     person = sys.stderr.isatty()
     bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
 
@@ -123,7 +124,7 @@ def train(
     print(f"{model}, recipe {recipe}, seed {seed}, {faces.name}, {on}: {run.folder}", flush=True)
     train_run(run, faces, on, report)
     bar.close()
-    row = results([run]).iloc[0]
+    row = results([run.folder]).iloc[0]
     print(f"finished in {row.seconds:.0f} s: " + ", ".join(f"{k} {row[k]:.4f}" for k in row.index if "accuracy" in k))
 
 
@@ -269,7 +270,7 @@ def bench(
 @app.command()
 def report(
     data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; or 'demo'.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="original, quick, full, large or finetune.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
     language: Annotated[str | None, typer.Option(help="The language of the report: en or zh-TW.")] = None,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The PDF; the HTML file comes to lie beside it.")] = Path(
         "report.pdf"

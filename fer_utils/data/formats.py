@@ -198,7 +198,7 @@ def _check_rows(path: Path, column: str, values: list, allowed: Container, words
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Faces from class folders of pictures of any size, with `train/` and `test/` (or `val/`) above them or without.
+    """Faces from class folders of pictures of any size, above them `train/`, `test/`, `val/` or none.
 
     A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.

@@ -43,7 +43,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
     names = {name: table[name].astype(object).mask(table[name].isna(), "") for name in ("start", "teachers")}
-    groups = table.assign(**names).groupby(WAY, sort=False)  # in a table from a file, no name is not a number
+    groups = table.assign(**names).groupby(WAY, sort=False)  # in a table from a file, an empty name is NaN
     summary = groups[["family", "parameters", "multiply_adds", "device"]].first()
     summary = summary.join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
     for name in measures(table):

@@ -46,8 +46,6 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
     lines = [_recipe_line(recipe, say) for recipe in recipes]
     longest = table.groupby("recipe").epochs.max()
     lines += [say["cut_short"].format(whole=r.epochs) for r in recipes if longest[r.name] < r.epochs]
-    if starts := sorted(set(table.start) - {""}):
-        lines.append(say["started_from"].format(starts=say["comma"].join(starts)))
     if teachers := sorted({teacher for names in table.teachers for teacher in names.split(" + ")} - {""}):
         temperature = recipes[0].temperature
         lines.append(say["taught_by"].format(teachers=say["comma"].join(teachers), temperature=temperature))

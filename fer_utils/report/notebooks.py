@@ -12,7 +12,6 @@ from fer_utils.errors import InputError, unknown
 from fer_utils.models import matched
 from fer_utils.models.weights import ships
 from fer_utils.report.language import sentences
-from fer_utils.training.recipe import recipe
 from fer_utils.training.study import listed, train_study, whole_numbers
 
 PARAMETERS: dict[str, tuple[type, ...]] = {
@@ -127,10 +126,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
             raise InputError(f"parameter {name} is {value!r}, of type {type(value).__name__}; allowed is {allowed}")
     sentences(parameters["language"])
-    equals = nets_of(parameters.get("budgets", ""))
-    if equals and recipe(parameters["recipe"]).weights == "shipped":
-        told = f"recipe {parameters['recipe']!r} goes on from nets that ship, and those of equal size do not"
-        raise InputError(f"{told}: give budgets '', or another recipe")
+    nets_of(parameters.get("budgets", ""))
 
 
 def check_injected(cells: list[str]) -> None:

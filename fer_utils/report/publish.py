@@ -1,4 +1,4 @@
-"""What is published of many studies: `python -m fer_utils.report.publish TABLE.csv...` in the project's folder.
+"""What is published of many runs: `python -m fer_utils.report.publish TABLE.csv|RUN...` in the project's folder.
 
 It writes `figures/runs.csv` (a row a run), `figures/results.csv` (a row a model trained one way), the curve of accuracy
 against size, and the README's table; and it copies the weights that ship, of each model the run that is best on
@@ -21,6 +21,7 @@ from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES
+from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
 NAMES = ("start", "teachers")  # of trained nets, where there are any
@@ -53,6 +54,8 @@ def results_block(table: pd.DataFrame) -> str:
         "they depend on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
         "seed the 95 % interval over the faces. "
     )
+    if (summary.start != "").any():
+        about += "From: the net whose weights a run started from; its own epochs and minutes are not counted. "
     if sets:
         about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
     return f"{body}\n\n{about.strip()}\n"
@@ -118,10 +121,12 @@ def publish(table: pd.DataFrame, project: Path) -> None:
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
-    """The tables that studies wrote, as one, of the nets of today; each run once, as the first of the tables has it."""
+    """Tables and folders of runs as one table, of the nets of today; each run once, as the first that has it says."""
     tables = []
     for file in files:
-        tables.append(pd.read_csv(file, dtype=dict.fromkeys(NAMES, str)).fillna(dict.fromkeys(NAMES, "")))
+        found = results([file]) if file.is_dir() else pd.read_csv(file, dtype=dict.fromkeys(NAMES, str))
+        found["start"] = found.get("start", "")  # of an earlier version
+        tables.append(found.fillna(dict.fromkeys(NAMES, "")))
         if missing := set(KEY) - set(tables[-1]):
             raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it, and write it anew")
     table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])
@@ -139,7 +144,7 @@ def _of_today(table: pd.DataFrame) -> pd.Series:
 
 
 def main() -> None:
-    """Publish the tables whose files are named."""
+    """Publish the tables and runs that are named."""
     publish(read_tables(map(Path, sys.argv[1:])), Path())
 
 

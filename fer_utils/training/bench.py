@@ -95,7 +95,7 @@ def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
 def images_per_second(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, runs: int) -> list[float]:
     """The images that each way of training takes in a second, as so many processes that share the cores.
 
-    The ways take turns, so that what else the machine does falls on all of them.
+    The ways take turns, of as long as each takes to say how many, so that what else the machine does falls on all.
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:

@@ -160,7 +160,7 @@ def turn_off_dropout(model: nn.Module) -> None:
 
 
 def _decay(averaging: float, step: int) -> float:
-    """The share of the average that a step, counted from 0, leaves: less at first, to forget the drawn weights."""
+    """The share of the average that a step, counted from 0, leaves: less at first, to forget the first weights."""
     return min(averaging, (1 + step) / (10 + step))
 
 

@@ -13,7 +13,7 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "muon": "Muon"}  # their names f
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Two runs with equal recipe, model, seed and data are the same run.
+    """How a model is trained. Two runs with equal recipe, model, seed, data, start and teachers are the same run.
 
     A default never changes: it is what finished runs were trained with that do not say otherwise (`identity`).
     """
@@ -33,7 +33,6 @@ class Recipe:
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
     views: int = 16  # cuts of each face that teachers answer to, shown in turn
     temperature: float = 2.0  # by which teachers' and student's logits are divided
-    weights: str = "drawn"  # at first: drawn at random, or `shipped`, those of the package
     batchnorm: str = "running"  # its means and variances: of training's batches, or `measured` on the faces as they are
 
     def side_px(self, epoch: int) -> int:
@@ -75,8 +74,8 @@ LARGE = dataclasses.replace(
     dropout=True,
     augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
 )
-# More epochs for a net that is trained: on faces of one's own, or by a better teacher. A third of the rate of `full`.
-FINETUNE = dataclasses.replace(FULL, name="finetune", epochs=10, learning_rate=2e-3, sides_px=(48,), weights="shipped")
+# For a net that is trained already: on other faces, or by a better teacher.
+FINETUNE = dataclasses.replace(FULL, name="finetune", epochs=10, learning_rate=2e-3, sides_px=(48,))
 
 RECIPES = {
     recipe.name: recipe

@@ -43,11 +43,7 @@ class Run:
     fingerprint: str
     runs_dir: Path
     teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
-
-    @cached_property
-    def start(self) -> str:
-        """The trained net, as `distill.title` has it, whose weights the recipe goes on from; empty if there is none."""
-        return distill.title(self.model) if self.recipe.weights == "shipped" else ""
+    start: str = ""  # one of these, whose weights are the first; if not given, they are drawn
 
     @cached_property
     def folder(self) -> Path:
@@ -56,7 +52,7 @@ class Run:
         if self.teachers:
             decides.append(sorted(map(distill.digest, self.teachers)))
         if self.start:
-            decides.append(self.start)
+            decides.append({"start": distill.digest(self.start)})
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
         taught = "-taught" if self.teachers else ""
         return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}{taught}_seed-{self.seed}_{key}"
@@ -81,23 +77,37 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
 
 def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None]) -> None:
     training, validation = split(faces)
-    model = weights.open_model(run.model)[1] if run.start else zoo.build(run.model, run.seed)
+    model = _first(run)
     resume = run.folder / "resume.pt"
-    state = start = _load_state(resume, device) if resume.exists() else None
-    code, teachers = code_version(), sorted(map(distill.title, run.teachers))  # of now: a file may change meanwhile
-    if start is not None:
-        _check_same_net(model, start["model"], resume)
-        torch.set_num_threads(start["threads"])  # sums are rounded in another order with other threads
+    state = begun = _load_state(resume, device) if resume.exists() else None
+    origin = {  # of now: a file may change meanwhile
+        "code": code_version(),
+        "start": distill.title(run.start) if run.start else "",
+        "teachers": sorted(map(distill.title, run.teachers)),
+    }
+    if begun is not None:
+        _check_same_net(model, begun["model"], resume)
+        torch.set_num_threads(begun["threads"])  # sums are rounded in another order with other threads
     teaching = None
     if run.teachers:
         teaching = distill.teach(run.teachers, training, run.recipe, device, run.runs_dir / "teaching")
-    for state in loop.train(model, training, validation, run.recipe, run.seed, device, start, teaching):
+    for state in loop.train(model, training, validation, run.recipe, run.seed, device, begun, teaching):
         state["threads"] = torch.get_num_threads()
         with whole(resume) as draft:
             torch.save(state, draft)
         report(state["history"][-1])
     assert state is not None, "a recipe has at least one epoch"
-    _finish(run, faces, device, state, code, teachers)
+    _finish(run, faces, device, state, origin)
+
+
+def _first(run: Run) -> nn.Sequential:
+    """The model with the weights that it starts from."""
+    if not run.start:
+        return zoo.build(run.model, run.seed)
+    name, net = weights.open_model(run.start)
+    if name != run.model:
+        raise InputError(f"{run.start}: holds a {name}; give a trained {run.model} to start from")
+    return net
 
 
 def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
@@ -117,9 +127,7 @@ def _check_same_net(model: nn.Module, begun: dict[str, Tensor], resume: Path) ->
         raise InputError(f"{resume}: begun with an earlier net of this name. Delete its folder, and it is trained anew")
 
 
-def _finish(
-    run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any], code: str, teachers: list[str]
-) -> None:
+def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any], origin: dict[str, Any]) -> None:
     """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
     history = pd.DataFrame(state["history"])
     model = zoo.build(run.model)
@@ -137,8 +145,8 @@ def _finish(
         "multiply_adds": zoo.multiply_adds(stored),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
-        "start": run.start,
-        "teachers": teachers,
+        "start": origin["start"],
+        "teachers": origin["teachers"],
         "precision": state["precision"],
         "data": faces.name,
         "fingerprint": faces.fingerprint,
@@ -148,7 +156,7 @@ def _finish(
         "device": device_name(device),
         "threads": state["threads"],
         "versions": {
-            "code": code,
+            "code": origin["code"],
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
@@ -159,23 +167,23 @@ def _finish(
     (run.folder / "resume.pt").unlink(missing_ok=True)
 
 
-def results(runs: Iterable[Run]) -> pd.DataFrame:
-    """The results table: one row a finished run, in the order given."""
+def results(folders: Iterable[Path]) -> pd.DataFrame:
+    """The results table: one row a finished run, given as its folder, in the order given."""
     rows = []
-    for run in runs:
+    for folder in folders:
         try:
-            record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{run.folder}: this run is not finished; train it first") from None
-        if record["multiply_adds"] != zoo.multiply_adds(zoo.build(run.model)):
-            told = f"of an earlier net {run.model}, of other multiply-adds"
-            raise InputError(f"{run.folder}: {told}. Delete it, and it is trained anew")
+            raise InputError(f"{folder}: this run is not finished; train it first") from None
+        if record["multiply_adds"] != zoo.multiply_adds(zoo.build(record["model"])):
+            told = f"of an earlier net {record['model']}, of other multiply-adds"
+            raise InputError(f"{folder}: {told}. Delete it, and it is trained anew")
         recipe, metrics = record.pop("recipe"), record.pop("metrics")
         versions = record.pop("versions")
         record["teachers"] = " + ".join(record.get("teachers", []))
         record.setdefault("start", "")  # of an earlier version
         recipe = {name: recipe.get(name, getattr(Recipe, name, None)) for name in ("name", *COLUMNS)}
         record |= {"recipe": recipe.pop("name")} | recipe | metrics | versions
-        record["run"] = str(run.folder)
+        record["run"] = str(folder)
         rows.append(record)
     return pd.DataFrame(rows)

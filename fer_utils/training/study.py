@@ -53,14 +53,15 @@ def train_study(
     faces, folder = load(data, ferplus), Path(runs_dir)
     grid = product(models, seeds)
     runs = [Run(model, chosen, seed, faces.fingerprint, folder, tuple(teachers)) for model, seed in grid]
-    results(run for run in runs if run.finished)  # refuses those of an earlier net before hours of training
+    results(run.folder for run in runs if run.finished)  # refuses those of an earlier net before hours of training
     missing = [run for run in runs if not run.finished]
     missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
     if missing and teachers:  # once and on all cores, before the runs want it
         distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
     source = ["--data", data, *(["--ferplus", ferplus] if ferplus else [])]
     _train_side_by_side(missing, source, device, workers or (1 if on.type == "cuda" else cores()))
-    return results(runs).assign(data=faces.name)  # a finished run may have known the file by another name
+    table = results(run.folder for run in runs)
+    return table.assign(data=faces.name)  # a finished run may have known the file by another name
 
 
 def listed(*texts: str) -> list[str]:

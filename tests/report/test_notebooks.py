@@ -39,7 +39,6 @@ def test_good_parameters_pass() -> None:
         ({"seeds": [0, 1]}, r"parameter seeds is \[0, 1\], of type list; allowed is str or int"),
         ({"language": "xx"}, "unknown language 'xx'"),
         ({"budgets": "5k"}, "unknown budget '5k'"),
-        ({"recipe": "finetune", "budgets": "10k"}, "goes on from nets that ship, and those of equal size do not: give"),
     ],
 )
 def test_wrong_parameters_are_refused(wrong: dict, message: str) -> None:

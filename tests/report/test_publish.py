@@ -2,10 +2,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError, InputError
 from fer_utils.report.compression import files_block
 from fer_utils.report.publish import fill, publish, read_tables, results_block
+from fer_utils.training.recipe import recipe
+from fer_utils.training.runs import Run, train_run
 from tests.conftest import ROOT
 from tests.report.test_analysis import table_of
 
@@ -53,6 +57,17 @@ def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     table_of({"cnn-48k": 0.5}).drop(columns="optimizer").to_csv(tmp_path / "earlier.csv", index=False)
     with pytest.raises(InputError, match=r"earlier\.csv: no column optimizer; delete it, and write it anew"):
         read_tables([tmp_path / "earlier.csv"])
+
+
+def test_a_finished_run_is_a_table_of_one_row_and_goes_with_earlier_tables(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(Run("cnn-48k", recipe("quick", 1), 0, faces.fingerprint, tmp_path), faces, torch.device("cpu"))
+    earlier = table_of({"mobilenet-46k": 0.6}).drop(columns=["start", "run"]).assign(fingerprint=faces.fingerprint)
+    earlier.to_csv(tmp_path / "earlier.csv", index=False)
+    table = read_tables([run.folder, tmp_path / "earlier.csv"])
+    assert table.model.tolist() == ["cnn-48k", "mobilenet-46k"]
+    assert table.start.tolist() == ["", ""]
+    assert table.run.iloc[0] == str(run.folder)
+    assert pd.isna(table.run.iloc[1])
 
 
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:

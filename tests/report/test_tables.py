@@ -35,15 +35,6 @@ def test_the_report_says_how_its_nets_were_trained(recipe: str, told: list[str])
     assert ("dropout off" in text) == (recipe == "full")
 
 
-def test_the_report_says_whose_weights_and_whose_answers_its_nets_had() -> None:
-    table = trained_by("finetune").assign(finished="2026-01-01", start=["a@1", "b@2"], teachers="c@3 + d@4")
-    text = merge([], table, "en").cells[-1].source
-    assert "The nets went on from trained weights: a@1, b@2 (after @" in text
-    assert "Taught nets learned from c@3, d@4 (after @" in text
-    text = merge([], table.assign(start="", teachers=""), "en").cells[-1].source
-    assert "after @" not in text
-
-
 def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> None:
     table = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}).assign(
         recipe=["quick", "full"], epochs=[12, 60], finished="2026-01-01"

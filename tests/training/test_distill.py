@@ -93,7 +93,8 @@ def test_a_taught_run_is_another_run_and_says_who_taught_it(faces: FaceSet, tmp_
     taught = Run("cnn-48k", SHORT, 0, faces.fingerprint, tmp_path, (str(plain.folder),))
     assert taught.folder != plain.folder
     train_run(taught, faces, CPU)
-    assert list(results([plain, taught]).teachers) == ["", f"cnn-48k@{distill.digest(str(plain.folder))[:8]}"]
+    teacher = f"cnn-48k@{distill.digest(str(plain.folder))[:8]}"
+    assert list(results([plain.folder, taught.folder]).teachers) == ["", teacher]
     copied = tmp_path / "copy.safetensors"
     copied.write_bytes((plain.folder / "weights.safetensors").read_bytes())
     assert Run("cnn-48k", SHORT, 0, faces.fingerprint, tmp_path, (str(copied),)).folder == taught.folder

@@ -49,26 +49,25 @@ def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_pat
         for name in ("quick", "full")
     ]
     assert measured == [len(split(faces)[0])]  # and never the faces of validation
-    assert results(runs).batchnorm.tolist() == ["running", "measured"]
+    assert results(run.folder for run in runs).batchnorm.tolist() == ["running", "measured"]
 
 
-def test_finetune_goes_on_from_the_weights_that_ship(faces: FaceSet, tmp_path: Path) -> None:
+def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_path: Path) -> None:
     still = replace(recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
-    run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path), faces, CPU)
+    run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path, start="cnn-48k"), faces, CPU)
     (_, shipped), (_, kept) = open_model("cnn-48k"), open_model(str(run.folder))
     for before, after in zip(shipped.parameters(), kept.parameters(), strict=True):
         assert torch.allclose(before, after, atol=1e-3)
-    assert results([run]).start.tolist() == [run.start] == [title("cnn-48k")]
+    assert results([run.folder]).start.tolist() == [title("cnn-48k")]
 
 
-def test_finetuned_runs_from_other_weights_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run("cnn-48k", recipe("finetune"), 0, "0" * 16, tmp_path)
-    assert run.folder.parent == tmp_path
-    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "cnn-48k.safetensors")
-    assert replace(run).folder != run.folder
-    with pytest.raises(InputError, match="no trained cnn-103k ships with this version"):
-        _ = replace(run, model="cnn-103k").folder
+def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: Path) -> None:
+    weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "other.safetensors")
+    starts = ("", "cnn-48k", str(tmp_path / "other.safetensors"))
+    runs = [Run("cnn-48k", recipe("finetune"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
+    assert len({run.folder for run in runs}) == 3
+    with pytest.raises(InputError, match="cnn-103k: holds a cnn-103k; give a trained cnn-48k to start from"):
+        train_run(replace(runs[0], start="cnn-103k"), faces, CPU)
 
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:
@@ -76,12 +75,12 @@ def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceS
     record = json.loads((run.folder / "run.json").read_text())
     del record["recipe"]["batchnorm"]
     (run.folder / "run.json").write_text(json.dumps(record))
-    assert results([run]).batchnorm.tolist() == ["running"]
+    assert results([run.folder]).batchnorm.tolist() == ["running"]
 
 
 def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
-    row = results([run]).iloc[0]
+    row = results([run.folder]).iloc[0]
     _, model = open_model(str(run.folder / "weights.safetensors"))
     answers = answer(reader(model, CPU), labelled_part(faces, "PublicTest"), faces)
     kept = pd.read_csv(run.folder / "predictions.csv")
@@ -127,7 +126,7 @@ def test_a_run_never_learns_from_its_validation_faces_nor_from_a_test(
 
 def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this run is not finished"):
-        results([run_of(faces, tmp_path)])
+        results([run_of(faces, tmp_path).folder])
 
 
 def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, 
     record = json.loads(file.read_text())
     file.write_text(json.dumps(record | {"multiply_adds": record["multiply_adds"] + 1}))
     with pytest.raises(InputError, match=r"of an earlier net cnn-48k, of other multiply-adds\. Delete it"):
-        results([run])
+        results([run.folder])
     begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict(), "optimizers": []}
     file.unlink()
     torch.save(begun, run.folder / "resume.pt")
