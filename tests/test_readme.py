@@ -52,6 +52,14 @@ def test_what_the_readme_says_of_the_published_report_is_in_its_tables() -> None
     )
 
 
+def test_what_the_readme_says_the_mobilenets_lead_by_is_in_the_reports_tables() -> None:
+    of = pd.read_csv(ROOT / "figures" / "report-results.csv").set_index("model").PublicTest_accuracy
+    pairs = [("mobilenet-46k", "cnn-48k"), ("mobilenet-112k", "cnn-103k"), ("mobilenet-158k", "cnn-150k")]
+    leads = [f"{100 * (of[net] - of[cnn]):.1f}" for net, cnn in pairs]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "the MobileNets are ahead by {}, {} and {} on PublicTest, in order of size".format(*leads) in text
+
+
 def test_what_the_readme_says_of_the_best_of_the_others_is_in_the_tables() -> None:
     runs = pd.read_csv(ROOT / "figures" / "results.csv")
     ours = runs[runs.model == "compact-103k"].sort_values("validation_accuracy").iloc[-1]

@@ -94,7 +94,8 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     with style(language):
         drawing = Drawing(figsize=(7.6, 5.6), layout="constrained")
         axes = drawing.subplots()
-        for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
+        ways = summary.groupby(["family", summary.teachers != "", summary.start != ""], sort=False)
+        for (family, taught, started), rows in ways:
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
             joined = (
@@ -105,7 +106,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",
                 markerfacecolor=None if taught else "white",
-                label=say["curve_taught" if taught else "curve_plain"].format(
+                label=say["curve_more" if started else "curve_taught" if taught else "curve_plain"].format(
                     family=say[family], epochs=epochs(rows, say)
                 ),
                 zorder=3,

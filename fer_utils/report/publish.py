@@ -48,14 +48,14 @@ def results_block(table: pd.DataFrame) -> str:
     )
     body = Table("readme", "", rows).markdown().partition("\n\n")[0]
     about = (
-        "Of a model, taught or not, the way of training that is best on validation; results.csv has them all. "
-        f"On {' or '.join(sorted(set(table.device)))}; recipe and epochs, and batches, optimizer and BatchNorm "
-        "where they are not those of the recipe of today; minutes of one run, a taught one's without its teachers: "
-        "they depend on the machine, and on what else it did. In brackets the deviation between the seeds, or for one "
-        "seed the 95 % interval over the faces. "
+        "For each model, from the labels and taught, the way of training that is best on validation; "
+        "[results.csv](figures/results.csv) has them all. In brackets is the deviation between the seeds, or for one "
+        "seed the 95 % interval over the faces. The recipe is named with its epochs and what is not as in today's. "
+        f"Minutes are those of one run on {' or '.join(sorted(set(table.device)))}, without its teachers; they depend "
+        "on what else the machine did. "
     )
     if (summary.start != "").any():
-        about += "From: the net whose weights a run started from; its own epochs and minutes are not counted. "
+        about += "After from stands the net whose weights a run started from; its epochs and minutes are not counted. "
     if sets:
         about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
     return f"{body}\n\n{about.strip()}\n"

@@ -7,6 +7,7 @@ import torch
 from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError, InputError
 from fer_utils.report.compression import files_block
+from fer_utils.report.figures import curve
 from fer_utils.report.publish import fill, publish, read_tables, results_block
 from fer_utils.training.recipe import recipe
 from fer_utils.training.runs import Run, train_run
@@ -68,6 +69,13 @@ def test_a_finished_run_is_a_table_of_one_row_and_goes_with_earlier_tables(faces
     assert table.start.tolist() == ["", ""]
     assert table.run.iloc[0] == str(run.folder)
     assert pd.isna(table.run.iloc[1])
+
+
+def test_the_curve_says_which_nets_went_on_from_trained_ones() -> None:
+    plain, more = (table_of({"vgg-1.9m": accuracy}) for accuracy in (0.6, 0.7))
+    drawn = curve(pd.concat([plain, more.assign(start="a@1", teachers="b@2", epochs=10)]), "curve", "en").drawing
+    labels = {text.get_text() for legend in drawn.legends for text in legend.texts}
+    assert {"VGG, 12 epochs", "VGG, taught, 10 epochs more"} <= labels
 
 
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
