@@ -223,7 +223,9 @@ def predict(
 def export(
     model: Annotated[str, typer.Argument(help="A model that ships, a run folder or a file of weights.")],
     format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file; MODEL.onnx if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file; if not given, MODEL.onnx, MODEL-int8.onnx and so on.")
+    ] = None,
     data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
 ) -> None:
     """Write a trained net as an ONNX file that takes faces as they are: uint8 (N, 48, 48) to logits (N, 7)."""
@@ -233,7 +235,7 @@ def export(
     from fer_utils.models.weights import open_model
 
     name, net = open_model(model)
-    path = out or Path(f"{name}.onnx")
+    path = out or Path(f"{name}.onnx" if format == "onnx" else f"{name}-{format}.onnx")
     write(net, name, format, path, split(load(data))[0].images if data else None)
     print(f"{path}: {path.stat().st_size:,} bytes")
 

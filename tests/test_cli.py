@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from fer_utils.cli import app, main
 from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.models import export
 from fer_utils.models.zoo import MODELS
 from fer_utils.report import report
 
@@ -49,12 +50,14 @@ def test_a_trained_model_is_evaluated_to_the_number_in_the_table(csv_file: Path,
     assert set(found["per_class"]["happy"]) == {"precision", "recall", "n"}
 
 
-def test_teachers_come_with_commas_or_one_by_one(csv_file: Path, tmp_path: Path) -> None:
+def test_a_net_goes_on_from_one_and_teachers_come_with_commas_or_one_by_one(csv_file: Path, tmp_path: Path) -> None:
     options = ["cnn-48k", "--data", str(csv_file), "--epochs", "1", "--runs", str(tmp_path), "--device", "cpu"]
+    options += ["--start", "cnn-48k", "--recipe", "finetune"]
     first = fer("train", *options, "--teacher", "cnn-48k,cnn-103k")
     assert first.returncode == 0, first.stderr
     record = json.loads(next(tmp_path.glob("cnn-48k_*-taught_*/run.json")).read_text())
     assert [title.partition("@")[0] for title in record["teachers"]] == ["cnn-103k", "cnn-48k"]
+    assert record["start"] == record["teachers"][1]
     again = fer("train", *options, "--teacher", "cnn-103k", "--teacher", "cnn-48k")
     assert again.stdout.splitlines()[0] == first.stdout.splitlines()[0]  # the same run
     assert "epoch 1/1" in first.stdout
@@ -126,6 +129,17 @@ def test_a_fault_of_the_program_is_a_line_too(
 def test_debug_shows_the_traceback() -> None:
     found = fer("data", "nowhere.csv", "--debug")
     assert "Traceback" in found.stderr
+
+
+def test_a_net_that_is_exported_in_two_formats_is_two_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export, "export", lambda net, name, format, path, faces: path.write_text(format))
+    for format in ("onnx", "int8"):
+        assert CliRunner().invoke(app, ["export", "cnn-48k", "--format", format]).exit_code == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "cnn-48k.onnx": "onnx",
+        "cnn-48k-int8.onnx": "int8",
+    }
 
 
 def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
