@@ -38,7 +38,7 @@ def _gray(source: Path | IO[bytes], where: str) -> Image.Image:
 
 
 def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Gray faces, uint8 `(N, 48, 48)`, from files as `read_picture` reads each. `InputError` for none there."""
+    """Gray faces, uint8 `(N, 48, 48)`, from files, each by `read_picture`; `InputError` where one is missing."""
     for path in paths:
         if not path.exists():
             raise InputError(f"no file {path}: give images ({IMAGE_KINDS}), or a folder of them")

@@ -95,7 +95,8 @@ def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
 def images_per_second(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, runs: int) -> list[float]:
     """The images that each way of training takes in a second, as so many processes that share the cores.
 
-    The ways take turns, of as long as each takes to say how many, so that what else the machine does falls on all.
+    The ways take turns (an epoch of our loop, then as long of its step), so that what else the machine does falls on
+    both.
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:
