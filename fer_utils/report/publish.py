@@ -55,7 +55,7 @@ def results_block(table: pd.DataFrame) -> str:
         "on what else the machine did. "
     )
     if (summary.start != "").any():
-        about += "After from stands the net whose weights a run started from; its epochs and minutes are not counted. "
+        about += "After “from” stands the net that a run started from; its own epochs and minutes are not counted. "
     if sets:
         about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
     return f"{body}\n\n{about.strip()}\n"

@@ -74,7 +74,7 @@ LARGE = dataclasses.replace(
     dropout=True,
     augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
 )
-# For a net that is trained already: on other faces, or by a better teacher.
+# For a net that is trained already: on other faces, or by a better teacher (`figures/README.md` has what it gained).
 FINETUNE = dataclasses.replace(FULL, name="finetune", epochs=10, learning_rate=2e-3, sides_px=(48,))
 
 RECIPES = {
