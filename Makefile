@@ -56,7 +56,7 @@ PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv runs/pu
 
 published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
-	@grep -q "$$($(BIN)/fer data "$(DATA)" | sed -n 's/^fingerprint //p')" figures/runs.csv || \
+	@$(BIN)/fer data "$(DATA)" | sed -n 's/^fingerprint //p' | grep -q -f - figures/runs.csv || \
 		(echo "$(DATA) has another fingerprint than the file that figures/runs.csv is about"; exit 2)
 	mkdir -p runs/published runs/teachers
 	git show HEAD:figures/runs.csv > runs/published-before.csv

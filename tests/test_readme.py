@@ -1,15 +1,19 @@
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from fer_utils.cli import app
 from fer_utils.data.faces import CLASSES
 from fer_utils.models.export import export
-from fer_utils.models.weights import open_model
-from fer_utils.models.zoo import HOMEWORK
+from fer_utils.models.weights import SHIPPED, open_model
+from fer_utils.models.zoo import HOMEWORK, build, parameters
 from fer_utils.report.publish import KEY, read_tables
 from tests.conftest import ROOT
 
@@ -29,6 +33,16 @@ def test_the_python_of_the_readme_runs(
     assert len(printed) == 2
     assert all(expression in printed[0] for expression in CLASSES)  # a table with a column a class
     assert printed[1].strip() in CLASSES
+
+
+@pytest.mark.parametrize("page", ["README.md", "figures/README.md"])
+def test_the_commands_of_the_readme_are_the_programs_own(page: str) -> None:
+    lines = re.findall(r"^    fer (.*)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in lines:
+        name, *arguments = shlex.split(line, comments=True)
+        commands[name].make_context(name, arguments)  # raises on what it does not take
 
 
 def test_what_the_readme_says_in_short_is_the_published_reports_answer() -> None:
@@ -64,10 +78,12 @@ def test_what_the_readme_says_of_the_best_of_the_others_is_in_the_tables() -> No
     runs = pd.read_csv(ROOT / "figures" / "results.csv")
     ours = runs[runs.model == "compact-103k"].sort_values("validation_accuracy").iloc[-1]
     peers = pd.read_csv(ROOT / "fer_utils" / "report" / "peers.csv")
+    sized = peers.dropna(subset="parameters").sort_values("parameters", ignore_index=True)
     best = peers[peers.name == "best of the homework"].iloc[0]
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     told = f"{best.parameters:,.0f} parameters that eight nets taught ({best.kilobytes:.0f} KB; {best.accuracy:.4f})"
     assert told in text
+    assert f"The best of them for its size ({sized.name.tolist().index(best['name']) + 1}) is a MobileNetV2" in text
     assert f"ours of {ours.parameters:,} has {ours.PublicTest_accuracy:.4f}, and an interval that includes that" in text
     assert ours.PublicTest_low < best.accuracy < ours.PublicTest_high
 
@@ -103,3 +119,38 @@ def test_what_the_readme_says_teachers_and_time_are_worth_is_in_the_tables() -> 
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"Teachers and time are worth {least} to {most} points to {words[briefly.sum()]} of the eight" in text
     assert f"to cnn-48k its teacher alone, after as many epochs, {gains['cnn-48k']:.1f}." in text
+
+
+def test_what_is_said_of_trained_nets_taught_further_is_in_the_tables() -> None:
+    runs = pd.read_csv(ROOT / "figures" / "results.csv")
+    text = (ROOT / "figures" / "README.md").read_text(encoding="utf-8")
+    more = runs[runs.start.notna()]
+    before = runs[runs.start.isna()].sort_values("validation_accuracy").groupby("model").last()
+    for row in more.itertuples():
+        assert _beside(row, before.loc[row.model], row.model) in text
+    assert len(more) == 2
+
+
+def test_what_is_said_of_nets_with_and_without_teachers_at_equal_epochs_is_in_the_tables() -> None:
+    runs = pd.read_csv(ROOT / "figures" / "results.csv")
+    text = (ROOT / "figures" / "README.md").read_text(encoding="utf-8")
+    same = ["model", "recipe", "epochs", "optimizer", "batch_size", "batchnorm"]
+    taught, labels = (runs[runs.teachers.notna() == taught].set_index(same) for taught in (True, False))
+    both = taught.index.intersection(labels.index)
+    for way in both:
+        assert _beside(taught.loc[way], labels.loc[way], way[0]) in text
+    assert len(both) == 2
+
+
+def _beside(one: Any, other: Any, model: str) -> str:
+    """A row of a table with the accuracies of two ways to train a model, side by side."""
+    kinds = ("validation_accuracy", "PublicTest_accuracy", "PublicTest_accuracy_without_leak")
+    return f"| {model} | " + " | ".join(f"{getattr(way, kind):.3f}" for kind in kinds for way in (one, other)) + " |"
+
+
+def test_what_the_readme_says_ships_does() -> None:
+    files = sorted(file.stem for file in SHIPPED.iterdir())
+    smallest = min(parameters(build(model)) for model in files)
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert len(files) == 14
+    assert f"Fourteen trained nets ship with it, from {smallest:,} parameters on." in text

@@ -29,6 +29,7 @@ ORIGINAL = pd.DataFrame(
 )
 # What tells one way of training from another: of a recipe, what is in the table.
 WAY = ["model", "recipe", "epochs", "optimizer", "batch_size", "batchnorm", "start", "teachers"]
+NAMES = ("start", "teachers")  # of trained nets, empty where there are none
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 # What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
 PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}
@@ -42,7 +43,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
     Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (NaN for a single seed) and
     the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
     """
-    names = {name: table[name].astype(object).mask(table[name].isna(), "") for name in ("start", "teachers")}
+    names = {name: table[name].astype(object).mask(table[name].isna(), "") for name in NAMES}
     groups = table.assign(**names).groupby(WAY, sort=False)  # in a table from a file, an empty name is NaN
     summary = groups[["family", "parameters", "multiply_adds", "device"]].first()
     summary = summary.join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())

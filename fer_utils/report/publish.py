@@ -16,7 +16,7 @@ import pandas as pd
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import write_whole
 from fer_utils.models import zoo
-from fer_utils.report.analysis import WAY, best_ways, final_measure, summarize
+from fer_utils.report.analysis import NAMES, WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table
 from fer_utils.report.export import write_figure
 from fer_utils.report.figures import curve
@@ -24,7 +24,6 @@ from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
-NAMES = ("start", "teachers")  # of trained nets, where there are any
 
 
 def results_block(table: pd.DataFrame) -> str:

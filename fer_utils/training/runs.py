@@ -77,7 +77,7 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
 
 def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None]) -> None:
     training, validation = split(faces)
-    model = _first(run)
+    model = _starting_model(run)
     resume = run.folder / "resume.pt"
     state = begun = _load_state(resume, device) if resume.exists() else None
     origin = {  # of now: a file may change meanwhile
@@ -100,7 +100,7 @@ def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dic
     _finish(run, faces, device, state, origin)
 
 
-def _first(run: Run) -> nn.Sequential:
+def _starting_model(run: Run) -> nn.Sequential:
     """The model with the weights that it starts from."""
     if not run.start:
         return zoo.build(run.model, run.seed)
