@@ -7,6 +7,7 @@ validation. A table may be an earlier `runs.csv`: its runs stay, also where thei
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def results_block(table: pd.DataFrame) -> str:
         about += "After “from” stands the net that a run started from; its own epochs and minutes are not counted. "
     if sets:
         about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
-    return f"{body}\n\n{about.strip()}\n"
+    about = textwrap.fill(about.strip(), 120, break_on_hyphens=False)  # as long as the README's other lines
+    return f"{body}\n\n{about}\n"
 
 
 def _recipe(row: Any) -> str:
