@@ -68,16 +68,18 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
 
     Two processes never train one run: the second waits for the first.
     """
+    model = _starting_model(run)  # first, since it may be refused, and then no folder is left behind
     run.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(run.folder / ".lock"):
         if not run.finished:
-            _train(run, faces, device, report)
+            _train(run, model, faces, device, report)
     return run
 
 
-def _train(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None]) -> None:
+def _train(
+    run: Run, model: nn.Sequential, faces: FaceSet, device: torch.device, report: Callable[[dict], None]
+) -> None:
     training, validation = split(faces)
-    model = _starting_model(run)
     resume = run.folder / "resume.pt"
     state = begun = _load_state(resume, device) if resume.exists() else None
     origin = {  # of now: a file may change meanwhile

@@ -68,6 +68,7 @@ def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: P
     assert len({run.folder for run in runs}) == 3
     with pytest.raises(InputError, match="cnn-103k: holds a cnn-103k; give a trained cnn-48k to start from"):
         train_run(replace(runs[0], start="cnn-103k"), faces, CPU)
+    assert not list(tmp_path.glob("cnn-48k_*")), "a run that was refused leaves no folder"
 
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:
