@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -179,13 +178,14 @@ def evaluate(
     leak = worth["accuracy_without_leak"]
     if as_json:
         about = {"model": name, "data": faces.name, "usage": usage}
-        print(json.dumps({**about, **worth, "accuracy_without_leak": None if isnan(leak) else leak}))
+        print(json.dumps({**about, **worth}))
         return
     print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
     print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
-    if not isnan(leak):
+    if leak is not None:
         print(f"without the faces that Training also holds, or nearly: {leak:.4f}")
-    table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index().astype({"n": int})
+    table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index()
+    table = table.astype({"precision": float, "recall": float, "n": int})
     _print_table("By class", table)
 
 
@@ -320,6 +320,8 @@ def _print_table(title: str, frame: Any) -> None:
 
 
 def _cell(value: object) -> str:
+    if value != value:  # not a number
+        return "–"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
     return str(value) if isinstance(value, str) else f"{value:,}"

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+GRAY_LEVELS = 64  # that an input of 1 stands for
 VIEW_VERSION = 1  # teachers' answers are kept; count up when the same numbers come to mean another cut of a face
 
 
@@ -15,7 +16,7 @@ VIEW_VERSION = 1  # teachers' answers are kept; count up when the same numbers c
 class Augmentation:
     """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
-    `flip` mirrors half of the faces. `contrast` scales the tones, and shifts them by that share of 64 gray levels.
+    `flip` mirrors half of the faces. `contrast` scales the tones, and shifts them by that share of `GRAY_LEVELS`.
     """
 
     flip: bool = True
@@ -39,7 +40,7 @@ class View:
 
 def to_input(images: Tensor) -> Tensor:
     """What a model takes: uint8 `(N, 48, 48)` -> float32 `(N, 1, 48, 48)`, about -2..2, in channels-last order."""
-    scaled = images.unsqueeze(1).float().sub_(127.5).div_(64)
+    scaled = images.unsqueeze(1).float().sub_(127.5).div_(GRAY_LEVELS)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 

@@ -2,9 +2,9 @@
 
 import csv
 import io
-import itertools
 import json
 import re
+import warnings
 from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow.parquet
 
 from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.pictures import IMAGE_KINDS, pictures_in, read_picture
+from fer_utils.data.pictures import IMAGE_KINDS, is_picture, read_picture, visible_files
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
@@ -203,20 +203,23 @@ def read_folder(path: Path) -> FaceSet:
     A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
     the numbers in the names, so that images that were written out of fer2013.csv keep its order.
     """
-    rows = []
-    found = pictures_in(path)
-    folders = [[part.lower() for part in file.relative_to(path).parts[:-1]] for file in found]
+    held = [(file, [part.lower() for part in file.relative_to(path).parts[:-1]]) for file in visible_files(path)]
+    found = [(file, above) for file, above in held if is_picture(file)]
     usages = FOLDER_USAGES
-    if VALIDATION_FOLDERS & set(itertools.chain(*folders)):  # that is FER2013's first test, and "test" the second
+    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # FER2013's first test, and "test" the second
         usages = usages | {"test": "PrivateTest"}
-    for file, above in zip(found, folders, strict=True):
-        rows.append((_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file))
+    rows = [
+        (_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file) for file, above in found
+    ]
     if not rows:
         tables = [
             file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}
         ]
         hint = f"it holds {', '.join(tables)}: name one of them" if tables else "it holds no images"
         raise InputError(f"{path}: expected folders named {', '.join(CLASSES)}, perhaps below train/ and test/; {hint}")
+    if unread := [file for file, above in held if not is_picture(file) and FOLDER_CLASSES.keys() & set(above)]:
+        told = f"{len(unread)} files in class folders are not read, as {unread[0]}; images are {IMAGE_KINDS}"
+        warnings.warn(f"{path}: {told}", stacklevel=2)
     rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))
     usage, _, labels, files = zip(*rows, strict=True)
     with ThreadPoolExecutor() as pool:

@@ -14,6 +14,7 @@ from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.ferplus import relabelled
 from fer_utils.data.formats import read
+from fer_utils.data.pictures import visible_files
 from fer_utils.errors import InputError
 from fer_utils.files import whole
 
@@ -35,6 +36,8 @@ def load(path: str | Path, ferplus: str = "") -> FaceSet:
 def _load(path: Path) -> FaceSet:
     if not path.exists():
         raise InputError(f"no file or folder {path}: give a csv, parquet or folder of FER2013, or 'demo'")
+    if path.name in ("", ".."):  # the folder one is in, which has a name as well
+        path = path.resolve()
     cache, mark = _cache_file(path), _mark(path)
     faces = _read_cache(cache, mark, path.name)
     if faces is None:
@@ -58,7 +61,7 @@ def _cache_file(path: Path) -> Path:
 def _mark(path: Path) -> str:
     """What must be unchanged for a cache to be trusted, as a hash."""
     mark = hashlib.sha256(f"reader {READER_VERSION}".encode())
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = visible_files(path) if path.is_dir() else [path]
     for file in filter(Path.exists, files):  # a link may lead nowhere
         stat = file.stat()
         mark.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())

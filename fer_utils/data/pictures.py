@@ -1,5 +1,6 @@
 """Pictures of a face each, of any size."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
@@ -10,7 +11,7 @@ from PIL import Image, ImageOps
 from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import InputError
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
 IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 SMALLEST_PX = 16  # of a picture of a face; scaled up, a smaller one is a blur
 
@@ -52,9 +53,15 @@ def is_picture(path: Path) -> bool:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The images in a folder and those below it, in the order of their names, without hidden ones."""
-    found = [file for file in sorted(folder.rglob("*")) if is_picture(file)]
-    # Such as `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    return [file for file in visible_files(folder) if is_picture(file)]
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files in a folder and those below it, also behind links, in the order of their names, but hidden ones."""
+    found = [Path(above, name) for above, _, names in os.walk(folder, followlinks=True) for name in names]
+    # Hidden are `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.
+    shown = [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    return sorted(shown)
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:

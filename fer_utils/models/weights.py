@@ -57,7 +57,7 @@ def locate(net: str) -> Path:
         return path
     if net in MODELS:
         raise InputError(f"no trained {net} ships with this version; `fer train {net}` makes one")
-    if path.suffix or path.name != net:
+    if path.name != net or path.suffix[1:].isalpha():  # in vgg-1.9, the 9 is no ending
         raise InputError(f"no file or folder {net}: give a file of weights, the folder of a run, or a model that ships")
     raise unknown("trained net", net, sorted(file.name.removesuffix(".safetensors") for file in SHIPPED.iterdir()))
 
@@ -70,6 +70,9 @@ def load_weights(path: Path) -> tuple[str, nn.Sequential]:
             names = file.keys()
             tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in names}
     except (OSError, safetensors.SafetensorError) as error:
+        if path.suffix == ".onnx":
+            told = "an ONNX file reads faces, and does no more; give the run or the file of weights that it was made of"
+            raise InputError(f"{path}: {told}") from None
         raise InputError(f"{path}: not a safetensors file that can be read ({error})") from None
     if name is None:
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer train` wrote")

@@ -18,6 +18,7 @@ from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.training.recipe import RECIPES
+from fer_utils.training.recipe import recipe as named_recipe
 
 FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
@@ -197,8 +198,8 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes.set_ylabel(say["accuracy_on"].format(measure=say["validation"]))
         axes.set_xlim(0, None)
         axes.legend(title=None, loc="lower right", fontsize=8)
-    recipe = RECIPES[table.recipe.iloc[0]]
-    averaged = say["of_averages"] if recipe.averaging else ""
-    grown = say["of_sizes"].format(side=recipe.sides_px[-1]) if len(recipe.sides_px) > 1 else ""
+    trained = named_recipe(table.recipe.iloc[0], int(table.epochs.max()))
+    averaged = say["of_averages"] if trained.averaging else ""
+    grown = say["of_sizes"].format(side=trained.sides_px[-1]) if len(trained.sides_seen) > 1 else ""
     text = say["learning_curves_caption"].format(averaged=averaged, grown=grown)
     return Figure(name, text, drawing, history, note(table, language))

@@ -9,6 +9,7 @@ import pandas as pd
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from fer_utils.data.augment import GRAY_LEVELS
 from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.display import METADATA, is_demo
 from fer_utils.report.export import outputs, refuse_unfinished, tags
@@ -16,6 +17,7 @@ from fer_utils.report.figures import PEERS, epochs, seeds
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
+from fer_utils.training.recipe import recipe as named_recipe
 
 SOURCES = {
     "FER2013": "Goodfellow et al. 2013, arXiv 1307.0414",
@@ -42,10 +44,12 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
     cells += chain.from_iterable(parts)
     data = _data_line(table, say)
     about = say["provenance_text"].format(runs=len(table), data=data)
-    recipes = [RECIPES[name] for name in table.recipe.unique()]
+    longest = table.groupby("recipe", sort=False).epochs.max()
+    recipes = [named_recipe(str(name), int(epochs)) for name, epochs in longest.items()]
     lines = [_recipe_line(recipe, say) for recipe in recipes]
-    longest = table.groupby("recipe").epochs.max()
-    lines += [say["cut_short"].format(whole=r.epochs) for r in recipes if longest[r.name] < r.epochs]
+    lines += [
+        say["cut_short"].format(whole=RECIPES[r.name].epochs) for r in recipes if r.epochs < RECIPES[r.name].epochs
+    ]
     if teachers := sorted({teacher for names in table.teachers for teacher in names.split(" + ")} - {""}):
         temperature = recipes[0].temperature
         lines.append(say["taught_by"].format(teachers=say["comma"].join(teachers), temperature=temperature))
@@ -97,7 +101,7 @@ def _data_line(table: pd.DataFrame, say: Say) -> str:
     """The data, the recipes and the machine in a sentence."""
     first = table.iloc[0]
     # A file's name may hold what Markdown reads as a mark.
-    faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.])", r"\\\1", first.data)
+    faces = say["demo_faces"] if is_demo(table) else re.sub(r"([^\w\s.]|_)", r"\\\1", first.data)
     summary = summarize(table)
     trained = [_trained(str(recipe), rows, say) for recipe, rows in summary.groupby("recipe", sort=False)]
     return say["data"].format(
@@ -124,9 +128,10 @@ def _recipe_line(recipe: Recipe, say: Say) -> str:
         )
     )
     if change.contrast:
-        parts.append(say["recipe_contrast"].format(contrast=100 * change.contrast))
-    if len(recipe.sides_px) > 1:
-        sides = say["comma"].join(map(str, recipe.sides_px))
+        light = {"contrast": 100 * change.contrast, "levels": GRAY_LEVELS * change.contrast}
+        parts.append(say["recipe_contrast"].format(**light))
+    if len(recipe.sides_seen) > 1:
+        sides = say["comma"].join(map(str, recipe.sides_seen))
         parts.append(say["recipe_sizes"].format(sides=sides, side=recipe.sides_px[-1]))
     parts += [say["recipe_muon"]] if recipe.optimizer == "muon" else []
     parts += [] if recipe.dropout else [say["recipe_no_dropout"]]

@@ -46,8 +46,8 @@ class Way(NamedTuple):
 def study(**parameters: Any) -> pd.DataFrame:
     """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
 
-    Relative paths start at the project's folder, also where the notebook runs in `notebooks/`. Raises `InputError` for
-    a wrong type and for an unknown name, also one that papermill injected and that is no parameter of the notebook.
+    Relative paths start where the program does, or one above if that is `notebooks/`. Raises `InputError` for a wrong
+    type and for an unknown name, also one that papermill injected and that is no parameter of the notebook.
     """
     check_parameters(parameters)
     if shell := get_ipython():
@@ -101,7 +101,7 @@ def train(way: Way, models: list[str]) -> pd.DataFrame:
 
 
 def located(path: str) -> str:
-    """A path of a notebook's parameters, which starts at the project's folder, as the notebook's own folder has it."""
+    """A path of a notebook's parameters: where the program runs in `notebooks/`, it starts at the folder above."""
     if path in ("", "demo"):
         return path
     return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
@@ -110,10 +110,13 @@ def located(path: str) -> str:
 def nets_of(budgets: str) -> list[str]:
     """The nets of equal size for budgets such as "20k,46k"."""
     known = {matched.thousands(budget): budget for budget in matched.BUDGETS}
-    for budget in listed(budgets):
+    names = listed(budgets)
+    if budgets and not names:
+        raise InputError(f"budgets {budgets!r} names none: give some of {', '.join(known)}, or ''")
+    for budget in names:
         if budget not in known:
             raise unknown("budget", budget, known)
-    return [net for budget in listed(budgets) for net in matched.chain(known[budget])]
+    return [net for budget in names for net in matched.chain(known[budget])]
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:

@@ -22,7 +22,10 @@ from fer_utils.training.study import listed, whole_numbers
 def defaults(notebook: Path) -> dict[str, Any]:
     """The parameters of a notebook with their defaults."""
     found = papermill.inspect_notebook(str(notebook))
-    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+    try:
+        return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+    except (SyntaxError, ValueError) as error:  # papermill ends a value where it sees a #
+        raise InputError(f"{notebook.name}: a parameter is no plain value, or has a # in it ({error})") from None
 
 
 def make_report(

@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -136,7 +137,7 @@ def plain_load_seconds(data: str) -> float | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        if not file.read(8).lower().startswith((b"emotion", b"label", b"pixels", b"usage")):
+        if not re.search(rb"pixels|feature", file.readline(200), re.IGNORECASE):
             return None
     start = time.perf_counter()
     table = pd.read_csv(path).rename(columns=lambda name: name.strip().lower())

@@ -65,8 +65,7 @@ def _answers(
     _, net = weights.open_model(teacher)
     images = torch.from_numpy(training.images).to(device)
     # A view is drawn row by row, so that the order of the faces counts; and each kind of device rounds its own way.
-    order = hashlib.sha256(training.digests.tobytes()).hexdigest()
-    decides = [VIEW_VERSION, digest(teacher), order, identity(augmentation), device.type, precision(device)]
+    decides = [VIEW_VERSION, digest(teacher), training.order, identity(augmentation), device.type, precision(device)]
     kept = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     kept.mkdir(parents=True, exist_ok=True)
     for number in range(views):

@@ -101,19 +101,29 @@ def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
 def assess(answers: pd.DataFrame) -> dict[str, Any]:
     """What the answers are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    `accuracy_without_leak` is NaN where every face is leaked or may be.
+    What is a share of no faces is None: `accuracy_without_leak` where every face is leaked or may be, the recall of a
+    class without faces, and the precision of one that was never named.
     """
     hits = answers.predicted == answers.label
-    precision, recall = hits.groupby(answers.predicted).mean(), hits.groupby(answers.label).mean()
-    per_class = pd.DataFrame({"precision": precision, "recall": recall, "n": answers.label.value_counts()})
-    per_class = per_class.reindex(range(len(CLASSES))).fillna(0.0).astype({"n": int}).set_axis(list(CLASSES))
-    return {
-        "accuracy": float(hits.mean()),
-        "accuracy_flip_averaged": float((answers.predicted_flip_averaged == answers.label).mean()),
-        "accuracy_without_leak": float(hits[~answers.leaked].mean()),
-        "n": len(answers),
-        "per_class": per_class.to_dict("index"),
+    per_class = {
+        name: {
+            "precision": _share(hits[answers.predicted == label]),
+            "recall": _share(hits[answers.label == label]),
+            "n": int((answers.label == label).sum()),
+        }
+        for label, name in enumerate(CLASSES)
     }
+    return {
+        "accuracy": _share(hits),
+        "accuracy_flip_averaged": _share(answers.predicted_flip_averaged == answers.label),
+        "accuracy_without_leak": _share(hits[~answers.leaked]),
+        "n": len(answers),
+        "per_class": per_class,
+    }
+
+
+def _share(hits: pd.Series) -> float | None:
+    return float(hits.mean()) if len(hits) else None
 
 
 def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
@@ -142,5 +152,6 @@ def scores(answers: pd.DataFrame) -> dict[str, float]:
         found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
         if name != VALIDATION:
             found[f"{name}_accuracy_flip_averaged"] = worth["accuracy_flip_averaged"]
-            found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
+            if worth["accuracy_without_leak"] is not None:
+                found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
     return found

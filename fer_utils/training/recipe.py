@@ -35,9 +35,14 @@ class Recipe:
     temperature: float = 2.0  # by which teachers' and student's logits are divided
     batchnorm: str = "running"  # its means and variances: of training's batches, or `measured` on the faces as they are
 
+    @property
+    def sides_seen(self) -> tuple[int, ...]:
+        """The sizes of the training faces in turn; with fewer epochs than sizes, the last of them."""
+        return self.sides_px[-self.epochs :]
+
     def side_px(self, epoch: int) -> int:
         """The size of the training faces in an epoch, counted from 1."""
-        return self.sides_px[(epoch - 1) * len(self.sides_px) // self.epochs]
+        return self.sides_seen[(epoch - 1) * len(self.sides_seen) // self.epochs]
 
 
 # A night on a laptop, minutes on a GPU. Small nets underfit these faces, so what slows the fit is left out.

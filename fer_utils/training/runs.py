@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import torch
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import nn
 
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.errors import FerError, InputError
@@ -45,6 +45,12 @@ class Run:
     teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
     start: str = ""  # one of these, whose weights are the first; if not given, they are drawn
 
+    def __post_init__(self) -> None:
+        if self.recipe.name == "finetune" and not self.start:
+            raise InputError(
+                f"recipe finetune goes on from a trained net; `fer train {self.model} --start NET` names it"
+            )
+
     @cached_property
     def folder(self) -> Path:
         """Where the run lies: a name for people, with a hash of all that decides the weights, but for the code."""
@@ -68,38 +74,45 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
 
     Two processes never train one run: the second waits for the first.
     """
-    model = _starting_model(run)  # first, since it may be refused, and then no folder is left behind
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(run.folder / ".lock"):
-        if not run.finished:
-            _train(run, model, faces, device, report)
-    return run
-
-
-def _train(
-    run: Run, model: nn.Sequential, faces: FaceSet, device: torch.device, report: Callable[[dict], None]
-) -> None:
-    training, validation = split(faces)
-    resume = run.folder / "resume.pt"
-    state = begun = _load_state(resume, device) if resume.exists() else None
-    origin = {  # of now: a file may change meanwhile
+    # First what may be refused, so that no folder is left behind; and as it is now: a file may change meanwhile.
+    model, (training, validation) = _starting_model(run), split(faces)
+    origin = {
         "code": code_version(),
         "start": distill.title(run.start) if run.start else "",
         "teachers": sorted(map(distill.title, run.teachers)),
     }
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(run.folder / ".lock"):
+        if not run.finished:
+            state = _train(run, model, training, validation, device, report)
+            _finish(run, faces, device, state, origin)
+    return run
+
+
+def _train(
+    run: Run,
+    model: nn.Sequential,
+    training: FaceSet,
+    validation: FaceSet,
+    device: torch.device,
+    report: Callable[[dict], None],
+) -> dict[str, Any]:
+    """The state after the last epoch."""
+    resume = run.folder / "resume.pt"
+    state = begun = _load_state(resume, device) if resume.exists() else None
     if begun is not None:
-        _check_same_net(model, begun["model"], resume)
+        _check_begun(begun, model, training, resume)
         torch.set_num_threads(begun["threads"])  # sums are rounded in another order with other threads
     teaching = None
     if run.teachers:
         teaching = distill.teach(run.teachers, training, run.recipe, device, run.runs_dir / "teaching")
     for state in loop.train(model, training, validation, run.recipe, run.seed, device, begun, teaching):
-        state["threads"] = torch.get_num_threads()
+        state |= {"threads": torch.get_num_threads(), "order": training.order}
         with whole(resume) as draft:
             torch.save(state, draft)
         report(state["history"][-1])
     assert state is not None, "a recipe has at least one epoch"
-    _finish(run, faces, device, state, origin)
+    return state
 
 
 def _starting_model(run: Run) -> nn.Sequential:
@@ -123,10 +136,15 @@ def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-def _check_same_net(model: nn.Module, begun: dict[str, Tensor], resume: Path) -> None:
-    """Raise `InputError` where a run was begun with a net of another structure under the same name."""
-    if {k: v.shape for k, v in begun.items()} != {k: v.shape for k, v in model.state_dict().items()}:
+def _check_begun(begun: dict[str, Any], model: nn.Module, training: FaceSet, resume: Path) -> None:
+    """Raise `InputError` where a run was begun with another net of its name, or with its faces in another order."""
+    if {k: v.shape for k, v in begun["model"].items()} != {k: v.shape for k, v in model.state_dict().items()}:
         raise InputError(f"{resume}: begun with an earlier net of this name. Delete its folder, and it is trained anew")
+    if begun.get("order", training.order) != training.order:  # an earlier version did not keep it
+        raise InputError(
+            f"{resume}: begun with a file that has the same faces in another order. Give that one, or delete the run's "
+            "folder, and it is trained anew"
+        )
 
 
 def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any], origin: dict[str, Any]) -> None:

@@ -65,8 +65,9 @@ def train_study(
 
 
 def listed(*texts: str) -> list[str]:
-    """The names in some texts, with commas between."""
-    return [name.strip() for name in ",".join(texts).split(",") if name.strip()]
+    """The names in some texts, with commas between, each once; a text that is the path of something is one name."""
+    names = [name.strip() for text in texts for name in ([text] if os.path.exists(text) else text.split(","))]
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def whole_numbers(text: str) -> list[int]:
@@ -114,8 +115,8 @@ def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers
 def _start(run: Run, source: list[str], device: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "fer_utils", "train", run.model, *source, "--recipe", run.recipe.name]
     command += ["--epochs", str(run.recipe.epochs), "--seed", str(run.seed), "--device", device]
-    if run.teachers:
-        command += ["--teacher", ",".join(run.teachers)]
+    for teacher in run.teachers:
+        command += ["--teacher", teacher]
     run.folder.mkdir(parents=True, exist_ok=True)
     with _log(run).open("a", encoding="utf-8") as log:
         return subprocess.Popen(

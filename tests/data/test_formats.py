@@ -125,6 +125,19 @@ def test_class_folders_without_train_and_test_are_training(faces: FaceSet, tmp_p
     assert set(found.usage) == {"Training"}
 
 
+def test_no_picture_is_passed_over_in_silence(faces: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.gif").write_bytes(png(faces.images[0]))
+    (tmp_path / "faces" / "happy").mkdir(parents=True)
+    (tmp_path / "faces" / "happy" / "b.TIF").write_bytes(png(faces.images[0]))
+    (tmp_path / "faces" / "sad").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert sorted(read(tmp_path / "faces").labels) == [CLASSES.index("happy"), CLASSES.index("sad")]
+    (tmp_path / "faces" / "happy" / "c.heic").write_bytes(b"")
+    (tmp_path / "faces" / "labels.txt").write_text("that is no picture, and lies in no class folder")
+    with pytest.warns(UserWarning, match=r"1 files in class folders are not read, as .*c\.heic; images are \.bmp, "):
+        read(tmp_path / "faces")
+
+
 def test_beside_a_folder_of_validation_test_is_the_second_test(faces: FaceSet, tmp_path: Path) -> None:
     for part in ("train", "val", "test"):
         (tmp_path / part / "happy").mkdir(parents=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_utils.data import load as module
 from fer_utils.data.faces import FaceSet
@@ -69,6 +70,15 @@ def test_a_new_image_in_a_folder_is_seen(tmp_path: Path, faces: FaceSet) -> None
     assert len(load(path)) == len(faces)
     (path / "train" / "happy" / "Training_999.png").write_bytes(png(faces.images[0]))
     assert len(load(path)) == len(faces) + 1
+
+
+def test_the_folder_one_is_in_has_its_name(tmp_path: Path, faces: FaceSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "faces" / "happy").mkdir(parents=True)
+    Image.fromarray(faces.images[0]).save(tmp_path / "faces" / "happy" / "a.png")
+    monkeypatch.chdir(tmp_path / "faces" / "happy")
+    assert load("..").name == "faces"
+    monkeypatch.chdir(tmp_path / "faces")
+    assert load(".").name == "faces"
 
 
 def test_a_path_that_is_not_there() -> None:

@@ -64,6 +64,9 @@ def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
         weights.locate("w.safetensors")
     with pytest.raises(InputError, match="no trained cnn8-46k ships"):
         weights.locate("cnn8-46k")
-    with pytest.raises(InputError, match=r"unknown trained net 'nothing': known are cnn-103k, .*vgg-1.9m") as caught:
-        weights.locate("nothing")
-    assert "cnn8-46k" not in str(caught.value)  # no weights of it ship
+    for name in ("nothing", "vgg-1.9"):
+        with pytest.raises(
+            InputError, match=rf"unknown trained net '{name}': known are cnn-103k, .*vgg-1.9m"
+        ) as caught:
+            weights.locate(name)
+        assert "cnn8-46k" not in str(caught.value)  # no weights of it ship

@@ -110,6 +110,7 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
     refused("seeds 'x': allowed are whole numbers", budget_seeds="x")
     refused(r"nowhere\.csv: cannot be read", ferplus="nowhere.csv")
     refused("unknown trained net 'nobody'", teachers="nobody")
+    refused("recipe finetune goes on from a trained net", recipe="finetune")
     assert not list(tmp_path.iterdir())
 
 
@@ -170,3 +171,17 @@ def test_notebooks_about_different_data_make_no_report(notebooks_folder: Path) -
     edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer2013.csv\"")
     with pytest.raises(InputError, match=r"the notebooks have different data: .*fer2013\.csv, demo\. Give one"):
         make_report()
+
+
+def test_a_parameter_that_papermill_cannot_read_is_refused(notebooks_folder: Path) -> None:
+    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer #2.csv\"")
+    with pytest.raises(InputError, match=r"3_cnn_sweep\.ipynb: a parameter is no plain value, or has a # in it"):
+        make_report()
+
+
+def test_a_notebook_runs_again_with_other_votes(tmp_path: Path) -> None:
+    votes, keys = tmp_path / "votes.csv", set()
+    for content in ("one", "two", "one"):
+        votes.write_text(content)
+        keys.add(execute._key(execute.sources()[3], {"ferplus": str(votes)}, "the same results and code"))
+    assert len(keys) == 2

@@ -173,7 +173,8 @@ def test_unknown_names_are_refused() -> None:
 
 def test_faces_grow_for_equal_shares_of_the_epochs() -> None:
     assert [recipe("full", 7).side_px(epoch) for epoch in range(1, 8)] == [32, 32, 32, 40, 40, 48, 48]
-    assert recipe("full", 1).side_px(1) == 32
+    assert [recipe("full", 2).side_px(epoch) for epoch in (1, 2)] == [40, 48]
+    assert recipe("full", 1).side_px(1) == 48  # the last faces are as large as those that are measured
     assert recipe("quick", 2).side_px(2) == 48
 
 

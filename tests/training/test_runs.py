@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -64,11 +65,39 @@ def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_
 def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: Path) -> None:
     weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "other.safetensors")
     starts = ("", "cnn-48k", str(tmp_path / "other.safetensors"))
-    runs = [Run("cnn-48k", recipe("finetune"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
+    runs = [Run("cnn-48k", recipe("full"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
     assert len({run.folder for run in runs}) == 3
+    with pytest.raises(InputError, match="finetune goes on from a trained net; `fer train cnn-48k --start NET` names"):
+        replace(runs[0], recipe=recipe("finetune"))
+
+
+def test_a_run_that_is_refused_leaves_no_folder(faces: FaceSet, tmp_path: Path) -> None:
+    run = run_of(faces, tmp_path / "runs")
     with pytest.raises(InputError, match="cnn-103k: holds a cnn-103k; give a trained cnn-48k to start from"):
-        train_run(replace(runs[0], start="cnn-103k"), faces, CPU)
-    assert not list(tmp_path.glob("cnn-48k_*")), "a run that was refused leaves no folder"
+        train_run(replace(run, start="cnn-103k"), faces, CPU)
+    (tmp_path / "net.onnx").write_text("")
+    with pytest.raises(InputError, match=r"net\.onnx: an ONNX file reads faces, and does no more"):
+        train_run(replace(run, teachers=(str(tmp_path / "net.onnx"),)), faces, CPU)
+    with pytest.raises(InputError, match="has no labelled Training faces"):
+        train_run(run, faces.part("PublicTest"), CPU)
+    assert not run.runs_dir.exists()
+
+
+def test_a_run_goes_on_only_with_the_faces_in_their_order(faces: FaceSet, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(row: dict) -> None:
+        raise Stopped
+
+    run = run_of(faces, tmp_path)
+    with pytest.raises(Stopped):
+        train_run(run, faces, CPU, stop)
+    other = faces[np.arange(len(faces))[::-1]]
+    assert other.fingerprint == faces.fingerprint
+    with pytest.raises(InputError, match=r"resume\.pt: begun with a file that has the same faces in another order"):
+        train_run(run, other, CPU)
+    assert train_run(run, faces, CPU).finished
 
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError
 from fer_utils.training import study as module
 from fer_utils.training.runs import Run
-from fer_utils.training.study import train_study, whole_numbers
+from fer_utils.training.study import listed, train_study, whole_numbers
 from tests.data.test_ferplus import write
 
 
@@ -92,6 +92,15 @@ def test_a_run_that_fails_does_not_stop_the_others(
     ):
         train_study(str(csv_file), ["cnn-103k", "cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
     assert [run.finished for run, _ in started if run.model == "cnn-48k"] == [True]
+
+
+def test_names_come_with_commas_and_paths_may_hold_some(tmp_path: Path) -> None:
+    assert listed("a, b,,a", "c") == ["a", "b", "c"]
+    path = tmp_path / "runs, 4"
+    assert listed(f"a,{path}") == ["a", f"{tmp_path}/runs", "4"]
+    path.mkdir()
+    assert listed("a", str(path)) == ["a", str(path)]
+    assert listed("x" * 5000) == ["x" * 5000]  # no path is that long
 
 
 def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path, started: list) -> None:
