@@ -28,8 +28,8 @@ def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
 def confusion(said: pd.DataFrame) -> np.ndarray:
     """The share of each expression's faces (rows) that are taken for each expression (columns)."""
     classes = range(len(CLASSES))
-    counts = pd.crosstab(said.label, said.predicted).reindex(index=classes, columns=classes, fill_value=0).to_numpy()
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    shares = pd.crosstab(said.label, said.predicted, normalize="index")
+    return shares.reindex(index=classes, columns=classes, fill_value=0.0).to_numpy()
 
 
 def recalls(said: pd.DataFrame) -> pd.DataFrame:

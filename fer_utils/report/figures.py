@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from fer_utils.models import zoo
 from fer_utils.report.analysis import WAY, best_ways, final_measure, original, summarize
@@ -144,18 +144,10 @@ def size_axis(axes: Axes, parameters: pd.Series, say: Say) -> None:
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    ticks = [
-        t for t in (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000) if _inside(axes, t)
-    ]
-    axes.set_xticks(ticks)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.set_xlabel(say["trainable_parameters"])
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.margins(y=0.15)
-
-
-def _inside(axes: Axes, x: float) -> bool:
-    low, high = axes.get_xlim()
-    return low <= x <= high
 
 
 def seeds(summary: pd.DataFrame, say: Say) -> str:

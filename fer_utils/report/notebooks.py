@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
@@ -31,18 +31,6 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
 }
 
 
-class Way(NamedTuple):
-    """How the models of a notebook are trained, from which data."""
-
-    data: str
-    seeds: tuple[int, ...]
-    recipe: str
-    epochs: int
-    device: str
-    runs_dir: str
-    teachers: tuple[str, ...]
-
-
 def study(**parameters: Any) -> pd.DataFrame:
     """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
 
@@ -52,51 +40,35 @@ def study(**parameters: Any) -> pd.DataFrame:
     check_parameters(parameters)
     if shell := get_ipython():
         check_injected(shell.user_ns["In"])
-    return train(*models_asked(parameters))
+    return _trained(parameters, listed(parameters["models"]))
 
 
 def study_of_equals(**parameters: Any) -> pd.DataFrame:
-    """The same for the nets of equal size that the parameter `budgets` names; a table without rows if it names none."""
+    """The same for the nets of equal size that the parameter `budgets` names, which learn from the labels.
+
+    A table without rows if it names none.
+    """
     check_parameters(parameters)
-    way, nets = equals_asked(parameters)
-    return train(way, nets) if nets else pd.DataFrame({"model": []})
+    nets = nets_of(parameters.get("budgets", ""))
+    if not nets:
+        return pd.DataFrame({"model": []})
+    epochs = parameters.get("budget_epochs") or parameters["epochs"]
+    own = {"seeds": parameters.get("budget_seeds", 0), "epochs": epochs, "teachers": ""}
+    return _trained({**parameters, **own}, nets)
 
 
-def models_asked(parameters: Mapping[str, Any]) -> tuple[Way, list[str]]:
-    """The models that a notebook's parameters name, and how they are trained."""
-    way = Way(
-        parameters["data"],
-        tuple(whole_numbers(str(parameters["seeds"]))),
-        parameters["recipe"],
-        parameters["epochs"],
-        parameters["device"],
-        parameters["runs_dir"],
-        tuple(listed(parameters["teachers"])),
-    )
-    return way, listed(parameters["models"])
-
-
-def equals_asked(parameters: Mapping[str, Any]) -> tuple[Way, list[str]]:
-    """The nets of equal size that a notebook's parameters name, and how they are trained: without teachers."""
-    others = {
-        "seeds": parameters.get("budget_seeds", 0),
-        "epochs": parameters.get("budget_epochs") or parameters["epochs"],
-    }
-    way, _ = models_asked({**parameters, **others, "models": "", "teachers": ""})
-    return way, nets_of(parameters.get("budgets", ""))
-
-
-def train(way: Way, models: list[str]) -> pd.DataFrame:
-    """Train what is missing of the models, and return their results table."""
+def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
+    """The results table of some models, trained as a notebook's parameters say."""
+    teachers = listed(parameters["teachers"])
     return train_study(
-        located(way.data),
+        located(parameters["data"]),
         models,
-        way.seeds,
-        way.recipe,
-        way.epochs or None,
-        way.device,
-        located(way.runs_dir),
-        teachers=[teacher if ships(teacher) else located(teacher) for teacher in way.teachers],
+        whole_numbers(str(parameters["seeds"])),
+        parameters["recipe"],
+        parameters["epochs"] or None,
+        parameters["device"],
+        located(parameters["runs_dir"]),
+        teachers=[teacher if ships(teacher) else located(teacher) for teacher in teachers],
     )
 
 

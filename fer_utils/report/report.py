@@ -85,13 +85,10 @@ def _common(parameters: list[dict[str, Any]], name: str) -> str:
 
 
 def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
-    """The results of all runs that the notebooks ask for.
+    """The results of all runs that the notebooks ask for, who then find them finished.
 
-    Runs that are trained alike are trained at once, so that they go side by side; the notebooks find them finished.
+    The last notebook comes first: it asks for all models, which so are trained side by side.
     """
-    asked: dict[notebooks.Way, list[str]] = {}
-    for each in parameters:
-        for way, nets in (notebooks.models_asked(each), notebooks.equals_asked(each)):
-            asked.setdefault(way, []).extend(nets)
-    tables = [notebooks.train(way, nets) for way, nets in asked.items() if nets]
-    return pd.concat(tables, ignore_index=True)
+    tables = [notebooks.study(**each) for each in reversed(parameters)]
+    tables += [notebooks.study_of_equals(**each) for each in parameters if each.get("budgets")]
+    return pd.concat(tables).drop_duplicates("run", ignore_index=True)
