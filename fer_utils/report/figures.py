@@ -1,5 +1,6 @@
 """Figures of the report, drawn from a results table."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,26 +96,25 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     with style(language):
         drawing = Drawing(figsize=(7.6, 5.6), layout="constrained")
         axes = drawing.subplots()
-        ways = summary.groupby(["family", summary.teachers != "", summary.start != ""], sort=False)
-        for (family, taught, started), rows in ways:
+        for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
             joined = (
                 rows.epochs.max() <= 2 * rows.epochs.min()
-                and len(rows[["recipe", "optimizer", "batchnorm"]].drop_duplicates()) == 1
+                and len(rows[["recipe", "optimizer", "batchnorm"]].assign(more=rows.start != "").drop_duplicates()) == 1
             )
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
                 elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",
                 markerfacecolor=None if taught else "white",
-                label=say["curve_more" if started else "curve_taught" if taught else "curve_plain"].format(
-                    family=say[family], epochs=epochs(rows, say)
+                label=say["curve_taught" if taught else "curve_plain"].format(
+                    family=say[family], epochs=say["comma"].join(_lengths(rows, say))
                 ),
                 zorder=3,
             )  # fmt: skip
         of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)
         axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color="0.3", markersize=3, zorder=4)
-        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
         others = _others(axes, measure, language)
         drawing.legend(
             handles=others, loc="outside upper center", ncols=3, fontsize=8, title=say["others"], title_fontsize=8
@@ -123,6 +123,12 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes.set_ylabel(say["accuracy_on"].format(measure=say[measure]))
     text = say["curve_caption"].format(measure=say[measure], seeds=seeds(summary, say))
     return Figure(name, text, drawing, summary, note(table, language))
+
+
+def _lengths(rows: pd.DataFrame, say: Say) -> Iterator[str]:
+    """How long nets were trained: those that began anew, and those that went on from trained ones."""
+    for more, part in rows.groupby(rows.start != ""):
+        yield say["curve_more"].format(epochs=epochs(part, say)) if more else epochs(part, say)
 
 
 def _others(axes: Axes, measure: str, language: str) -> list[Line2D]:

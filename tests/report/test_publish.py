@@ -76,6 +76,10 @@ def test_the_curve_says_which_nets_went_on_from_trained_ones() -> None:
     drawn = curve(pd.concat([plain, more.assign(start="a@1", teachers="b@2", epochs=10)]), "curve", "en").drawing
     labels = {text.get_text() for legend in drawn.legends for text in legend.texts}
     assert {"VGG, 12 epochs", "VGG, taught, 10 epochs more"} <= labels
+    both = table_of({"cnn-48k": 0.5, "cnn-103k": 0.6}).assign(teachers="b@2", start=["", "a@1"], epochs=[12, 10])
+    drawn = curve(both, "curve", "en").drawing
+    assert [text.get_text() for text in drawn.legends[0].texts] == ["plain CNN, taught, 12 epochs, 10 epochs more"]
+    assert drawn.axes[0].lines[0].get_linestyle() == "None"  # no line from net to net, which were not trained alike
 
 
 def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
