@@ -13,7 +13,6 @@ from fer_utils.models.export import FORMATS, PixelNet, export, open_onnx
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build, parameters
 
-pytestmark = pytest.mark.xdist_group("export")  # in one process, since each would export the nets for itself
 FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 
 

@@ -17,8 +17,6 @@ from fer_utils.report import report as module
 from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.report import make_report
 
-pytestmark = pytest.mark.xdist_group("report")  # in one process, since two would make the report twice
-
 
 @pytest.fixture(scope="module")
 def report(csv_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
