@@ -10,6 +10,7 @@ setup: $(VENV)/ready
 report: $(VENV)/ready
 	$(BIN)/fer report --out report.pdf
 
+# The tests of a file go to one process, since they may share a fixture that takes long, such as the report.
 test: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -51,22 +51,16 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The images in a folder and those below it, in the order of their names, without hidden ones."""
-    return [file for file in visible_files(folder) if is_picture(file)]
-
-
 def visible_files(folder: Path) -> list[Path]:
     """The files in a folder and those below it, also behind links, in the order of their names, but hidden ones."""
-    found = [Path(above, name) for above, _, names in os.walk(folder, followlinks=True) for name in names]
+    found = sorted(Path(above, name) for above, _, names in os.walk(folder, followlinks=True) for name in names)
     # Hidden are `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.
-    shown = [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
-    return sorted(shown)
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths`, and the images in the folders among them, whatever these are called."""
-    found = [file for path in paths for file in (pictures_in(path) if path.is_dir() else [path])]
+    found = [file for path in paths for file in (filter(is_picture, visible_files(path)) if path.is_dir() else [path])]
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no images ({IMAGE_KINDS}) in there")
     return found

@@ -85,7 +85,7 @@ def _common(parameters: list[dict[str, Any]], name: str) -> str:
 
 
 def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
-    """The results of all runs that the notebooks ask for, who then find them finished.
+    """The results of all runs that the notebooks ask for, which then find them finished.
 
     The last notebook comes first: it asks for all models, which so are trained side by side.
     """

@@ -23,7 +23,7 @@ from fer_utils.files import code_version, whole, write_whole
 from fer_utils.models import weights, zoo
 from fer_utils.training import distill, evaluate, loop
 from fer_utils.training.devices import device_name
-from fer_utils.training.recipe import Recipe, identity
+from fer_utils.training.recipe import FINETUNE, Recipe, identity
 
 COLUMNS = ("epochs", "optimizer", "batch_size", "batchnorm")  # of a recipe, in the results table
 
@@ -46,9 +46,9 @@ class Run:
     start: str = ""  # one of these, whose weights are the first; if not given, they are drawn
 
     def __post_init__(self) -> None:
-        if self.recipe.name == "finetune" and not self.start:
+        if self.recipe.name == FINETUNE.name and not self.start:
             raise InputError(
-                f"recipe finetune goes on from a trained net; `fer train {self.model} --start NET` names it"
+                f"recipe {self.recipe.name} goes on from a trained net; `fer train {self.model} --start NET` names it"
             )
 
     @cached_property
@@ -85,7 +85,7 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
     with FileLock(run.folder / ".lock"):
         if not run.finished:
             state = _train(run, model, training, validation, device, report)
-            _finish(run, faces, device, state, origin)
+            _finish(run, faces, training, device, state, origin)
     return run
 
 
@@ -147,13 +147,15 @@ def _check_begun(begun: dict[str, Any], model: nn.Module, training: FaceSet, res
         )
 
 
-def _finish(run: Run, faces: FaceSet, device: torch.device, state: dict[str, Any], origin: dict[str, Any]) -> None:
+def _finish(
+    run: Run, faces: FaceSet, training: FaceSet, device: torch.device, state: dict[str, Any], origin: dict[str, Any]
+) -> None:
     """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
     history = pd.DataFrame(state["history"])
     model = zoo.build(run.model)
     model.load_state_dict(state["kept"])
     if run.recipe.batchnorm == "measured":
-        loop.measure_batchnorm(model.to(device), split(faces)[0])
+        loop.measure_batchnorm(model.to(device), training)
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file)
     _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
