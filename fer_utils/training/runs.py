@@ -46,6 +46,8 @@ class Run:
     start: str = ""  # one of these, whose weights are the first; if not given, they are drawn
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:  # what PyTorch takes
+            raise InputError(f"seed {self.seed}: allowed are whole numbers from 0 to 2**63 - 1")
         if self.recipe.name == FINETUNE.name and not self.start:
             raise InputError(
                 f"recipe {self.recipe.name} goes on from a trained net; `fer train {self.model} --start NET` names it"

@@ -71,6 +71,13 @@ def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: P
         replace(runs[0], recipe=recipe("finetune"))
 
 
+def test_a_seed_is_one_that_pytorch_takes(faces: FaceSet, tmp_path: Path) -> None:
+    build("cnn-48k", replace(run_of(faces, tmp_path), seed=2**63 - 1).seed)
+    for seed in (-1, 2**63):
+        with pytest.raises(InputError, match=f"seed {seed}: allowed are whole numbers from 0 to "):
+            replace(run_of(faces, tmp_path), seed=seed)
+
+
 def test_a_run_that_is_refused_leaves_no_folder(faces: FaceSet, tmp_path: Path) -> None:
     run = run_of(faces, tmp_path / "runs")
     with pytest.raises(InputError, match="cnn-103k: holds a cnn-103k; give a trained cnn-48k to start from"):

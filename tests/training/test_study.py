@@ -108,7 +108,7 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
         train_study(str(csv_file), ["cnn-48k", "cnn-1k"], runs_dir=tmp_path)
     with pytest.raises(InputError, match="give at least one of each"):
         train_study(str(csv_file), [], runs_dir=tmp_path)
-    with pytest.raises(InputError, match="seeds are 0 or more"):
+    with pytest.raises(InputError, match="seed -1: allowed are whole numbers from 0"):
         train_study(str(csv_file), ["cnn-48k"], [-1], runs_dir=tmp_path)
     with pytest.raises(InputError, match="seeds 'a,b': allowed are whole numbers"):
         whole_numbers("a,b")
