@@ -48,9 +48,9 @@ def device_name(device: torch.device) -> str:
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 in hardware, and gains by it: elsewhere, products in it take longer.
 
-    Without such hardware they take ten times as long; on an Intel Xeon with AVX-512's bfloat16, but without AMX, 1.8
-    times: a step of mobilenet-46k took 238 ms in bfloat16 and 203 in float32, one of compact-158k 356 and 247 (batches
-    of 64, one thread of a Xeon whose virtual machine hides AMX, PyTorch 2.13).
+    Without such hardware they take ten times as long; on an Intel Xeon with AVX-512's bfloat16, but without AMX, 1.2 to
+    1.4 times: a step of mobilenet-46k took 238 ms in bfloat16 and 203 in float32, one of compact-158k 356 and 247
+    (batches of 64, one thread of a Xeon whose virtual machine hides AMX, PyTorch 2.13).
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
