@@ -103,7 +103,7 @@ def train(
     from fer_utils.data.load import load
     from fer_utils.models.zoo import check_model
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.recipe import recipe as named_recipe
+    from fer_utils.training.recipe import named_recipe
     from fer_utils.training.runs import Run, results, train_run
     from fer_utils.training.study import listed
 

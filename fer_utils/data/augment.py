@@ -16,10 +16,10 @@ VIEW_VERSION = 1  # teachers' answers are kept; count up when the same numbers c
 class Augmentation:
     """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
 
-    `flip` mirrors half of the faces. `contrast` scales the tones, and shifts them by that share of `GRAY_LEVELS`.
+    `contrast` scales the tones, and shifts them by that share of `GRAY_LEVELS`. Half of the faces are mirrored as well,
+    by `flipped`.
     """
 
-    flip: bool = True
     rotation_degrees: float = 0.0
     shift_px: float = 0.0
     zoom: float = 0.0

@@ -29,7 +29,7 @@ from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
 from fer_utils.training.evaluate import labelled_part
 from fer_utils.training.loop import train, turn_off_dropout
 from fer_utils.training.optimizers import build_optimizers
-from fer_utils.training.recipe import Recipe, recipe
+from fer_utils.training.recipe import Recipe, named_recipe
 
 CPU = torch.device("cpu")
 GATE_SECONDS = 300  # to be ready in, lest the others wait for a process that failed
@@ -158,7 +158,7 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
     plain_load = plain_load_seconds(data)
     training = labelled_part(load(data), "Training")
     faces = training[np.random.default_rng(0).permutation(len(training))[:FACES]]
-    chosen = replace(recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # never ends within the seconds
+    chosen = replace(named_recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # never ends within the seconds
     plainly, alone, whole = (
         partial(plain, zoo.check_model(model), faces),
         partial(step, model, faces, chosen),

@@ -150,7 +150,7 @@ def _view(
     else:
         number = (epoch - 1) % len(teaching)
         view, taught = view_of(images, recipe.augmentation, number), teaching[number].to(images.device).float()
-    return (flipped(view, generator) if recipe.augmentation.flip else view), taught
+    return flipped(view, generator), taught
 
 
 def turn_off_dropout(model: nn.Module) -> None:

@@ -126,7 +126,7 @@ def identity(value: Any) -> dict[str, Any]:
     }
 
 
-def recipe(name: str, epochs: int | None = None) -> Recipe:
+def named_recipe(name: str, epochs: int | None = None) -> Recipe:
     """The recipe called `name`, with another number of epochs if one is given."""
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)

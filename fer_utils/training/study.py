@@ -18,7 +18,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.models import zoo
 from fer_utils.training import distill
 from fer_utils.training.devices import KEEP_MEMORY, cores, pick_device
-from fer_utils.training.recipe import recipe as named_recipe
+from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, results
 
 ATTEMPTS = 3  # a process that was killed is started again, and goes on where it was

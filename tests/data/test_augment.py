@@ -5,7 +5,7 @@ import torch
 
 from fer_utils.data.augment import Augmentation, draw_view, flipped, look, shuffled, to_input
 
-NONE = Augmentation(flip=False)
+NONE = Augmentation()
 STRONG = Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25)
 ALL = torch.arange(40)
 CLOSE: dict[str, Any] = {"atol": 1e-4, "rtol": 0}
@@ -45,7 +45,7 @@ def test_a_flipped_view_is_the_view_mirrored(images: torch.Tensor) -> None:
 def test_a_shift_moves_by_at_most_so_many_pixels() -> None:
     image = torch.zeros(200, 48, 48, dtype=torch.uint8)
     image[:, 24, 24] = 255
-    view = draw_view(image, Augmentation(flip=False, shift_px=3), generator())
+    view = draw_view(image, Augmentation(shift_px=3), generator())
     rows = look(image, view, torch.arange(200), 48).amax(3).squeeze(1).argmax(1)
     assert rows.min() >= 20
     assert rows.max() <= 28

@@ -9,7 +9,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.report.compression import files_block
 from fer_utils.report.figures import curve
 from fer_utils.report.publish import fill, publish, read_tables, results_block
-from fer_utils.training.recipe import recipe
+from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, train_run
 from tests.conftest import ROOT
 from tests.report.test_analysis import table_of
@@ -61,7 +61,9 @@ def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_a_table_of_one_row_and_goes_with_earlier_tables(faces: FaceSet, tmp_path: Path) -> None:
-    run = train_run(Run("cnn-48k", recipe("quick", 1), 0, faces.fingerprint, tmp_path), faces, torch.device("cpu"))
+    run = train_run(
+        Run("cnn-48k", named_recipe("quick", 1), 0, faces.fingerprint, tmp_path), faces, torch.device("cpu")
+    )
     earlier = table_of({"mobilenet-46k": 0.6}).drop(columns=["start", "run"]).assign(fingerprint=faces.fingerprint)
     earlier.to_csv(tmp_path / "earlier.csv", index=False)
     table = read_tables([run.folder, tmp_path / "earlier.csv"])

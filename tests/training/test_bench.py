@@ -8,12 +8,12 @@ import pytest
 
 from fer_utils.data.faces import FaceSet
 from fer_utils.training import bench
-from fer_utils.training.recipe import recipe
+from fer_utils.training.recipe import named_recipe
 
 
 def test_every_way_trains_and_says_how_many_images(faces: FaceSet) -> None:
     training = faces.part("Training")
-    chosen = recipe("quick", 3)
+    chosen = named_recipe("quick", 3)
     assert list(islice(bench.plain("cnn-48k", training), 1)) == [len(training)]  # fewer than a batch
     assert list(islice(bench.step("cnn-48k", training, chosen), 2)) == [chosen.batch_size] * 2
     whole = len(training) * 9 // 10 // chosen.batch_size * chosen.batch_size
@@ -47,7 +47,7 @@ def test_a_csv_is_read_the_plain_way_too(csv_file: Path, tmp_path: Path) -> None
 
 def test_rates_are_measured_in_processes_that_share_the_cores(faces: FaceSet) -> None:
     training = faces.part("Training")
-    ways = [partial(ten_after, 0.04), partial(bench.step, "cnn-48k", training, recipe("quick"))]
+    ways = [partial(ten_after, 0.04), partial(bench.step, "cnn-48k", training, named_recipe("quick"))]
     paused, stepped = bench.images_per_second(ways, 0.2, 2)
     assert 2 < paused <= 2 * 10 / 0.04  # a pause is never shorter than asked for
     assert stepped > 0

@@ -14,12 +14,12 @@ from fer_utils.training import distill, loop
 from fer_utils.training.distill import distillation_loss, teach, view_of
 from fer_utils.training.evaluate import answer, reader
 from fer_utils.training.loop import train
-from fer_utils.training.recipe import recipe
+from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, results, train_run
 from tests.training.test_loop import barred
 
 CPU = torch.device("cpu")
-SHORT = dataclasses.replace(recipe("quick", 2), views=2)
+SHORT = dataclasses.replace(named_recipe("quick", 2), views=2)
 
 
 def file_of(folder: Path, seed: int = 0) -> str:

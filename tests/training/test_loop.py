@@ -14,11 +14,11 @@ from fer_utils.models.zoo import build
 from fer_utils.training import loop
 from fer_utils.training.devices import pick_device
 from fer_utils.training.loop import measure_batchnorm, train
-from fer_utils.training.recipe import RECIPES, Recipe, identity, recipe
+from fer_utils.training.recipe import RECIPES, Recipe, identity, named_recipe
 from tests.conftest import faces_of
 
 CPU = torch.device("cpu")
-SHORT = dataclasses.replace(recipe("quick"), epochs=2)
+SHORT = dataclasses.replace(named_recipe("quick"), epochs=2)
 
 
 def last(faces: FaceSet, chosen: Recipe, seed: int = 0, state: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -57,14 +57,14 @@ def test_the_same_seed_gives_the_same_weights(faces: FaceSet) -> None:
 # Of one size; of growing sizes; with dropout.
 @pytest.mark.parametrize("model", ["cnn-48k", "compact-46k", "mobilenet-46k"])
 def test_every_recipe_goes_on_from_a_state_as_if_it_had_not_stopped(model: str, name: str, faces: FaceSet) -> None:
-    assert_goes_on(model, recipe(name, epochs=3), faces)
+    assert_goes_on(model, named_recipe(name, epochs=3), faces)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("model", ["compact-46k", "mobilenet-46k", "vgg-1.9m"])
 @pytest.mark.parametrize("name", ["full", "large"])
 def test_a_gpu_learns_as_a_cpu_does(model: str, name: str, faces: FaceSet) -> None:
-    chosen, (training, validation) = recipe(name, epochs=3), split(faces)
+    chosen, (training, validation) = named_recipe(name, epochs=3), split(faces)
     found = []
     for device in (CPU, torch.device("cuda")):
         *_, state = train(build(model), training, validation, chosen, 0, device)
@@ -73,7 +73,7 @@ def test_a_gpu_learns_as_a_cpu_does(model: str, name: str, faces: FaceSet) -> No
 
 
 def test_a_taught_net_goes_on_as_if_it_had_not_stopped(faces: FaceSet) -> None:
-    assert_goes_on("compact-46k", recipe("full", epochs=3), faces, torch.randn(2, len(split(faces)[0]), 7))
+    assert_goes_on("compact-46k", named_recipe("full", epochs=3), faces, torch.randn(2, len(split(faces)[0]), 7))
 
 
 def assert_goes_on(model: str, chosen: Recipe, faces: FaceSet, teaching: torch.Tensor | None = None) -> None:
@@ -123,7 +123,7 @@ def test_measuring_leaves_dropout_out() -> None:
 
 
 def test_keep_best_keeps_the_best_epoch(faces: FaceSet) -> None:
-    chosen = dataclasses.replace(recipe("original", 30), batch_size=16, learning_rate=0.05)
+    chosen = dataclasses.replace(named_recipe("original", 30), batch_size=16, learning_rate=0.05)
     training, validation = split(faces)
     weights, accuracies = [], []
     for state in train(build("cnn-48k"), training, validation, chosen, 0, CPU):
@@ -151,31 +151,31 @@ def test_training_leaves_the_global_chance_alone(faces: FaceSet) -> None:
 
 
 def test_the_original_recipe_is_the_originals() -> None:
-    found = recipe("original")
+    found = named_recipe("original")
     assert (found.optimizer, found.learning_rate, found.batch_size, found.epochs) == ("adam", 5e-4, 128, 150)
-    assert found.augmentation == Augmentation(flip=True, rotation_degrees=15)
+    assert found.augmentation == Augmentation(rotation_degrees=15)
 
 
 def test_a_field_at_its_default_is_no_part_of_a_recipes_identity() -> None:
-    assert "averaging" not in identity(recipe("quick"))
-    assert identity(recipe("full"))["averaging"] == recipe("full").averaging
-    assert identity(recipe("full"))["augmentation"]["contrast"] > 0
+    assert "averaging" not in identity(named_recipe("quick"))
+    assert identity(named_recipe("full"))["averaging"] == named_recipe("full").averaging
+    assert identity(named_recipe("full"))["augmentation"]["contrast"] > 0
 
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(InputError, match="unknown recipe 'slow': known are original, quick, full"):
-        recipe("slow")
+        named_recipe("slow")
     with pytest.raises(InputError, match="epochs 0: allowed is 1 or more"):
-        recipe("quick", 0)
+        named_recipe("quick", 0)
     with pytest.raises(InputError, match="unknown device 'tpu': known are auto, cpu, cuda"):
         pick_device("tpu")
 
 
 def test_faces_grow_for_equal_shares_of_the_epochs() -> None:
-    assert [recipe("full", 7).side_px(epoch) for epoch in range(1, 8)] == [32, 32, 32, 40, 40, 48, 48]
-    assert [recipe("full", 2).side_px(epoch) for epoch in (1, 2)] == [40, 48]
-    assert recipe("full", 1).side_px(1) == 48  # the last faces are as large as those that are measured
-    assert recipe("quick", 2).side_px(2) == 48
+    assert [named_recipe("full", 7).side_px(epoch) for epoch in range(1, 8)] == [32, 32, 32, 40, 40, 48, 48]
+    assert [named_recipe("full", 2).side_px(epoch) for epoch in (1, 2)] == [40, 48]
+    assert named_recipe("full", 1).side_px(1) == 48  # the last faces are as large as those that are measured
+    assert named_recipe("quick", 2).side_px(2) == 48
 
 
 def test_only_nets_that_average_over_the_map_see_small_faces(faces: FaceSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_only_nets_that_average_over_the_map_see_small_faces(faces: FaceSet, mon
     monkeypatch.setattr(loop, "look", lambda *rest: seen.append(rest[-1]) or original(*rest))  # type: ignore[func-returns-value]
     training, validation = split(faces)
     for name in ("cnn-48k", "vgg-1.9m"):
-        list(train(build(name), training, validation, recipe("full", 3), 0, CPU))
+        list(train(build(name), training, validation, named_recipe("full", 3), 0, CPU))
     half = len(seen) // 2
     assert sorted(set(seen[:half])) == [32, 40, 48]
     assert set(seen[half:]) == {48}
@@ -193,5 +193,5 @@ def test_only_nets_that_average_over_the_map_see_small_faces(faces: FaceSet, mon
 @pytest.mark.parametrize(("name", "used"), [("quick", {0.25, 0.5}), ("full", {0.0}), ("large", {0.25, 0.5})])
 def test_a_recipe_decides_whether_dropout_is_used(name: str, used: set[float], faces: FaceSet) -> None:
     model = build("mobilenet-46k")
-    list(train(model, *split(faces), recipe(name, 1), 0, CPU))
+    list(train(model, *split(faces), named_recipe(name, 1), 0, CPU))
     assert {layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)} == used

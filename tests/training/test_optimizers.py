@@ -5,7 +5,7 @@ from torch import nn
 from fer_utils.models.zoo import MODELS, build
 from fer_utils.training import optimizers
 from fer_utils.training.optimizers import Muon, build_optimizers
-from fer_utils.training.recipe import recipe
+from fer_utils.training.recipe import named_recipe
 
 
 @pytest.mark.parametrize("bfloat16", [True, False])
@@ -40,7 +40,9 @@ def test_a_matrix_moves_as_pytorchs_own_muon_moves_it(shape: tuple[int, int], mo
 @pytest.mark.parametrize("name", MODELS)
 def test_muon_has_the_matrices_inside_a_net_and_adamw_the_rest(name: str) -> None:
     model = build(name)
-    adam, muon = ([p for g in o.param_groups for p in g["params"]] for o in build_optimizers(model, recipe("full")))
+    adam, muon = (
+        [p for g in o.param_groups for p in g["params"]] for o in build_optimizers(model, named_recipe("full"))
+    )
     assert sorted(map(id, [*adam, *muon])) == sorted(map(id, model.parameters()))
     layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     inside = [m for m in layers[1:-1] if not (isinstance(m, nn.Conv2d) and m.groups > 1)]
@@ -49,5 +51,5 @@ def test_muon_has_the_matrices_inside_a_net_and_adamw_the_rest(name: str) -> Non
 
 @pytest.mark.parametrize(("name", "kind"), [("original", torch.optim.Adam), ("quick", torch.optim.AdamW)])
 def test_other_recipes_have_one_optimizer(name: str, kind: type) -> None:
-    (optimizer,) = build_optimizers(build("cnn-48k"), recipe(name))
+    (optimizer,) = build_optimizers(build("cnn-48k"), named_recipe(name))
     assert type(optimizer) is kind

@@ -21,14 +21,14 @@ from fer_utils.models.zoo import build
 from fer_utils.training import loop
 from fer_utils.training.distill import title
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
-from fer_utils.training.recipe import recipe
+from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, results, train_run
 
 CPU = torch.device("cpu")
 
 
 def run_of(faces: FaceSet, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
-    return Run("cnn-48k", recipe("quick", epochs), seed, faces.fingerprint, folder)
+    return Run("cnn-48k", named_recipe("quick", epochs), seed, faces.fingerprint, folder)
 
 
 def test_a_finished_run_holds_what_the_design_says(faces: FaceSet, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_pat
     measured = []
     monkeypatch.setattr(loop, "measure_batchnorm", lambda model, training: measured.append(len(training)))
     runs = [
-        train_run(Run("cnn-48k", recipe(name, 1), 0, faces.fingerprint, tmp_path), faces, CPU)
+        train_run(Run("cnn-48k", named_recipe(name, 1), 0, faces.fingerprint, tmp_path), faces, CPU)
         for name in ("quick", "full")
     ]
     assert measured == [len(split(faces)[0])]  # and never the faces of validation
@@ -54,7 +54,7 @@ def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_pat
 
 
 def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_path: Path) -> None:
-    still = replace(recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
+    still = replace(named_recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
     run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path, start="cnn-48k"), faces, CPU)
     (_, shipped), (_, kept) = open_model("cnn-48k"), open_model(str(run.folder))
     for before, after in zip(shipped.parameters(), kept.parameters(), strict=True):
@@ -65,10 +65,10 @@ def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_
 def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: Path) -> None:
     weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "other.safetensors")
     starts = ("", "cnn-48k", str(tmp_path / "other.safetensors"))
-    runs = [Run("cnn-48k", recipe("full"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
+    runs = [Run("cnn-48k", named_recipe("full"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
     assert len({run.folder for run in runs}) == 3
     with pytest.raises(InputError, match="finetune goes on from a trained net; `fer train cnn-48k --start NET` names"):
-        replace(runs[0], recipe=recipe("finetune"))
+        replace(runs[0], recipe=named_recipe("finetune"))
 
 
 def test_a_seed_is_one_that_pytorch_takes(faces: FaceSet, tmp_path: Path) -> None:
