@@ -10,11 +10,17 @@ from fer_utils.data.faces import CLASSES, FaceSet
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
+LONGEST = {"test_report.py", "test_study.py", "test_export.py", "test_cli.py", "test_notebooks.py", "test_runs.py"}
 
 # Tests run side by side, and so one thread each is fastest; notebooks and runs are processes, which read this too.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: begun last, one would keep a single process busy at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True, scope="session")
