@@ -12,6 +12,7 @@ from fer_utils.data.faces import USAGES
 from fer_utils.models import matched, zoo
 from fer_utils.report.display import is_demo
 from fer_utils.report.statistics import Difference, difference, interval
+from fer_utils.training.runs import COLUMNS
 
 # What the original report gives: validation of questions 2 and 3, PublicTest of question 1.
 ORIGINAL = pd.DataFrame(
@@ -27,9 +28,9 @@ ORIGINAL = pd.DataFrame(
     ],
     columns=["model", "validation_accuracy", "PublicTest_accuracy"],
 )
-# What tells one way of training from another: of a recipe, what is in the table.
-WAY = ["model", "recipe", "epochs", "optimizer", "batch_size", "batchnorm", "start", "teachers"]
 NAMES = ("start", "teachers")  # of trained nets, empty where there are none
+# What tells one way of training from another: of a recipe, what is in the table.
+WAY = ["model", "recipe", *COLUMNS, *NAMES]
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 # What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
 PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}

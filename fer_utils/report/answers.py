@@ -54,9 +54,9 @@ def sweep(table: pd.DataFrame, language: str) -> Text:
 
 
 def _sweep(table: pd.DataFrame, say: Say) -> Iterator[str]:
-    *others, last = (part for _, runs in table.groupby("family", sort=False) for part in _growth(runs, say))
-    yield from others
-    yield say["space"].join([last, *taught(table, say)])
+    for _, runs in table.groupby("family", sort=False):
+        yield from _growth(runs, say)
+    yield from taught(table, say)
 
 
 def _growth(table: pd.DataFrame, say: Say) -> Iterator[str]:

@@ -42,7 +42,7 @@ def face_milliseconds(readers: Sequence[Reader]) -> list[float]:
 
 
 def front(cost: pd.Series, accuracy: pd.Series) -> np.ndarray:
-    """Which models no other one beats in both cost and accuracy, in the order of their cost: positions."""
+    """Which models no cheaper one equals in accuracy, in the order of their cost: positions."""
     order = np.lexsort([-accuracy, cost])
     best = np.maximum.accumulate(accuracy.to_numpy()[order])
     return order[np.diff(best, prepend=-np.inf) > 0]

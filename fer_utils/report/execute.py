@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from fer_utils.errors import FerError
+from fer_utils.errors import FerError, InputError
 from fer_utils.files import PACKAGE, code_version
 
 NOTEBOOKS = PACKAGE.parent / "notebooks"  # the package is used from the project's folder
@@ -27,6 +28,9 @@ def sources() -> list[Path]:
     found = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     if not found:
         raise FerError(f"no notebooks in {NOTEBOOKS}: is the project complete?")
+    for one, other in pairwise(found):
+        if (number := one.name.partition("_")[0]) == other.name.partition("_")[0]:
+            raise InputError(f"{one.name} and {other.name} in {NOTEBOOKS}: only one may have number {number}")
     return found
 
 

@@ -18,8 +18,7 @@ from fer_utils.report.analysis import WAY, best_ways, final_measure, original, s
 from fer_utils.report.display import Figure, note
 from fer_utils.report.fonts import families
 from fer_utils.report.language import Say, sentences, translated
-from fer_utils.training.recipe import RECIPES
-from fer_utils.training.recipe import recipe as named_recipe
+from fer_utils.training.recipe import RECIPES, named_recipe
 
 FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
@@ -198,6 +197,7 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes.legend(title=None, loc="lower right", fontsize=8)
     trained = named_recipe(table.recipe.iloc[0], int(table.epochs.max()))
     averaged = say["of_averages"] if trained.averaging else ""
-    grown = say["of_sizes"].format(side=trained.sides_px[-1]) if len(trained.sides_seen) > 1 else ""
+    any_size = any(zoo.takes_any_size(zoo.build(model)) for model in table.model.unique())
+    grown = say["of_sizes"].format(side=trained.sides_px[-1]) if any_size and len(trained.sides_seen) > 1 else ""
     text = say["learning_curves_caption"].format(averaged=averaged, grown=grown)
     return Figure(name, text, drawing, history, note(table, language))

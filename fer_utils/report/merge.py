@@ -16,8 +16,7 @@ from fer_utils.report.export import outputs, refuse_unfinished, tags
 from fer_utils.report.figures import PEERS, epochs, seeds
 from fer_utils.report.language import Say, sentences, translated
 from fer_utils.report.tables import runs_table
-from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
-from fer_utils.training.recipe import recipe as named_recipe
+from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe, named_recipe
 
 SOURCES = {
     "FER2013": "Goodfellow et al. 2013, arXiv 1307.0414",
@@ -38,22 +37,22 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
     parts = [[cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}] for nb in notebooks]
     numbers = Counter[str]()
     for number, (nb, part) in enumerate(zip(notebooks, parts, strict=True), 1):
-        question = next(cell.source for cell in nb.cells if "question" in tags(cell))
+        question = " ".join(cell.source for cell in nb.cells if "question" in tags(cell))
         cells += [new_markdown_cell(f"## {number}. {question}"), *_tagged(nb, "answer")]
         cells += [new_markdown_cell(say["shown_in"].format(links=say["comma"].join(_links(part, numbers, say))))]
     cells += chain.from_iterable(parts)
     data = _data_line(table, say)
     about = say["provenance_text"].format(runs=len(table), data=data)
-    longest = table.groupby("recipe", sort=False).epochs.max()
-    recipes = [named_recipe(str(name), int(epochs)) for name, epochs in longest.items()]
+    trained = table.groupby("recipe", sort=False).epochs
+    recipes = [named_recipe(str(name), int(most)) for name, most in trained.max().items()]
     lines = [_recipe_line(recipe, say) for recipe in recipes]
-    lines += [
-        say["cut_short"].format(whole=RECIPES[r.name].epochs) for r in recipes if r.epochs < RECIPES[r.name].epochs
-    ]
+    for name, fewest in trained.min().items():
+        if fewest < (whole := RECIPES[str(name)].epochs):
+            lines.append(say["cut_short"].format(whole=whole))
     if teachers := sorted({teacher for names in table.teachers for teacher in names.split(" + ")} - {""}):
         temperature = recipes[0].temperature
         lines.append(say["taught_by"].format(teachers=say["comma"].join(teachers), temperature=temperature))
-    trained = say["space"].join(lines)
+    how = say["space"].join(lines)
     others = PEERS[PEERS.measure == final_measure(table)]
     cited = SOURCES | dict(zip(others.name, others.source, strict=True))
     named = [f"{translated(name, language)}: {source}" for name, source in cited.items()]
@@ -62,7 +61,7 @@ def merge(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, aut
     texts = [
         f"# {say['provenance']}",
         about,
-        trained,
+        how,
         *([] if is_demo(table) else sources),
         runs_table(table, language).markdown(),
     ]

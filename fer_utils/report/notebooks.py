@@ -29,6 +29,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "budget_epochs": (int,),
     "ferplus": (str,),
 }
+NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferplus"}  # those that every notebook has
 
 
 def study(**parameters: Any) -> pd.DataFrame:

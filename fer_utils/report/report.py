@@ -61,6 +61,8 @@ def make_report(
 def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     """What a notebook runs with: its own parameters, or those given that it has, checked and with whole paths."""
     own = defaults(source)
+    if missing := notebooks.NEEDED - own.keys():
+        raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
     chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
     notebooks.check_parameters(chosen)
     for name in ("seeds", "budget_seeds"):

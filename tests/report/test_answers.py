@@ -63,6 +63,8 @@ def test_families_are_told_apart() -> None:
     text = answers.sweep(table_of(nets), "en").text
     assert "From cnn-48k (47,511 parameters) to cnn-103k" in text
     assert "From mobilenet-46k (45,959 parameters) to mobilenet-112k" in text
+    alone = answers.sweep(table_of(nets | {"compact-46k": 0.7}), "en").text
+    assert "Of its family only compact-46k was trained: one size alone says nothing about growth." in alone
 
 
 def test_the_original_stands_beside_ours() -> None:

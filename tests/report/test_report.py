@@ -137,6 +137,20 @@ def notebooks_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "notebooks"
 
 
+def test_two_notebooks_of_one_number_are_refused(notebooks_folder: Path, csv_file: Path) -> None:
+    shutil.copy(notebooks_folder / "4_analysis.ipynb", notebooks_folder / "4_analysis-Copy1.ipynb")
+    with pytest.raises(
+        InputError, match=r"4_analysis-Copy1\.ipynb and 4_analysis\.ipynb in .*: only one may have number"
+    ):
+        make_report(data=str(csv_file))
+
+
+def test_a_notebook_that_lacks_a_parameter_is_named(notebooks_folder: Path, csv_file: Path) -> None:
+    edit(notebooks_folder / "2_mobilenet_sweep.ipynb", "teachers: str", "tutors: str")
+    with pytest.raises(InputError, match=r"2_mobilenet_sweep\.ipynb: its cell tagged `parameters` lacks teachers"):
+        make_report(data=str(csv_file))
+
+
 def edit(notebook: Path, old: str, new: str) -> None:
     text = notebook.read_text(encoding="utf-8")
     assert old in text

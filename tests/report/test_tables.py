@@ -45,6 +45,13 @@ def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> No
     assert "Recipe quick, 1 epoch of its 12, 1 seed a model" in shortest
 
 
+@pytest.mark.parametrize(("epochs", "told"), [((12, 12), False), ((12, 3), True), ((3, 3), True)])
+def test_training_cut_short_is_told_also_where_only_some_nets_were(epochs: tuple[int, int], told: bool) -> None:
+    table = table_of({"mobilenet-46k": 0.6, "cnn8-10k": 0.5}).assign(epochs=epochs)
+    text = merge([], table, "en").cells[-1].source
+    assert ("After all 12 epochs of the recipe the order of the nets may be another." in text) == told
+
+
 def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "history.csv").write_text("epoch,validation_accuracy\n1,0.5\n2,0.6\n")
     captions = [
@@ -52,6 +59,10 @@ def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[
         for recipe in ("quick", "full")
     ]
     assert ["averaged" in caption for caption in captions] == [False, True]
+    assert ["Nets that take any size" in caption for caption in captions] == [False, True]
+    vgg = trained_by("full").query("model == 'vgg-1.9m'").assign(run=str(tmp_path))
+    assert "averaged" in learning_curves(vgg, "curves", "en").caption
+    assert "Nets that take any size" not in learning_curves(vgg, "curves", "en").caption
 
 
 def test_a_report_on_drawn_faces_says_nothing_of_the_original() -> None:
