@@ -236,7 +236,7 @@ def export(
 
     name, net = open_model(model)
     path = out or Path(f"{name}.onnx" if format == "onnx" else f"{name}-{format}.onnx")
-    write(net, name, format, path, split(load(data))[0].images if data else None)
+    write(net, name, {format: path}, split(load(data))[0].images if data else None)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -24,7 +24,7 @@ def test_the_python_of_the_readme_runs(
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((60, 50), np.uint8)).save("face.png")
     name, net = open_model("compact-46k")
-    export(net, name, "int8", Path("compact-46k.onnx"))
+    export(net, name, {"int8": Path("compact-46k.onnx")})
     snippets = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     printed = []
     for snippet in snippets:

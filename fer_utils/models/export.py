@@ -8,7 +8,7 @@ The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,26 +41,24 @@ class PixelNet(nn.Module):
         return self.net(to_input(faces))
 
 
-def export(net: nn.Module, name: str, format: str, path: Path, faces: np.ndarray | None = None) -> None:
-    """Write a net as an ONNX file in one of the `FORMATS`; the file appears whole or not at all.
+def export(net: nn.Module, name: str, files: Mapping[str, Path], faces: np.ndarray | None = None) -> None:
+    """Write a net as ONNX files, one in each of the `FORMATS` that `files` has a path for; a file appears whole.
 
     `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
     """
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    if path.suffix != SUFFIX:
-        raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
-    if format == "int8-static" and faces is None:
+    for format, path in files.items():
+        if format not in FORMATS:
+            raise unknown("format", format, FORMATS)
+        if path.suffix != SUFFIX:
+            raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
+    if "int8-static" in files and faces is None:
         raise InputError("int8-static is calibrated on Training faces: give --data")
     with TemporaryDirectory() as folder:
-        full, file = Path(folder) / "full.onnx", Path(folder) / "file.onnx"
-        _export_full(net, full)
-        if format == "onnx":
-            file = full
-        else:
-            _quantize(full, file, None if format == "int8" else faces)
-        _strip(file, name)
-        write_whole(path, file.read_bytes())
+        full = Path(folder) / "full.onnx"
+        _export_full(net, full)  # takes seconds, the rest tenths
+        for format, path in files.items():
+            file = full if format == "onnx" else _quantize(full, None if format == "int8" else faces)
+            write_whole(path, _stripped(file, name))
 
 
 def _export_full(net: nn.Module, path: Path) -> None:
@@ -75,11 +73,12 @@ def _export_full(net: nn.Module, path: Path) -> None:
         )  # fmt: skip
 
 
-def _quantize(full: Path, path: Path, faces: np.ndarray | None) -> None:
+def _quantize(full: Path, faces: np.ndarray | None) -> Path:
+    """Quantize a file, with ranges fixed beforehand if there are faces to see them on; the new file lies beside it."""
     from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    fused = full.with_name("fused.onnx")
+    fused, path = full.with_name("fused.onnx"), full.with_name("quantized.onnx")
     quant_pre_process(str(full), str(fused))
     if faces is None:
         quantize_dynamic(fused, path, weight_type=QuantType.QUInt8)
@@ -91,6 +90,7 @@ def _quantize(full: Path, path: Path, faces: np.ndarray | None) -> None:
             fused, path, _Calibration(faces), per_channel=True, activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, reduce_range=True, extra_options={"CalibMovingAverage": True},
         )  # fmt: skip
+    return path
 
 
 class _Calibration:
@@ -108,8 +108,8 @@ class _Calibration:
         return None if batch is None else {"faces": batch}
 
 
-def _strip(path: Path, name: str) -> None:
-    """Leave out where each node came from, and name tensors by numbers: that takes more bytes than a small net."""
+def _stripped(path: Path, name: str) -> bytes:
+    """A file whose nodes do not say where they came from, and tensors are numbers: all that outweighs a small net."""
     import onnx
 
     file = onnx.load(path)
@@ -128,7 +128,7 @@ def _strip(path: Path, name: str) -> None:
         node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
     del file.metadata_props[:]
     onnx.helper.set_model_props(file, {"model": name, "classes": ",".join(CLASSES)})
-    onnx.save(file, path)
+    return file.SerializeToString()
 
 
 def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:

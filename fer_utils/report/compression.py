@@ -30,13 +30,11 @@ FILES = Path("figures/compression.csv")
 def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.DataFrame:
     """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
-    rows = []
+    rows = [("float16", weights.file_bytes(net, name), reader(net, torch.device("cpu")))]
     with TemporaryDirectory() as folder:
-        for format in FORMATS:
-            file = Path(folder) / f"{format}.onnx"
-            export(net, name, format, file, training)
-            rows.append((format, file.stat().st_size, open_onnx(file)[1]))
-    rows.insert(0, ("float16", weights.file_bytes(net, name), reader(net, torch.device("cpu"))))
+        files = {format: Path(folder) / f"{format}.onnx" for format in FORMATS}
+        export(net, name, files, training)
+        rows += [(format, file.stat().st_size, open_onnx(file)[1]) for format, file in files.items()]
     found = [read(part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {

@@ -18,9 +18,9 @@ FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 
 def exported(name: str, folder: Path) -> dict[str, Path]:
     """A net that ships, in every format."""
-    for format in FORMATS:
-        export(open_model(name)[1], name, format, folder / f"{format}.onnx", FACES)
-    return {format: folder / f"{format}.onnx" for format in FORMATS}
+    files = {format: folder / f"{format}.onnx" for format in FORMATS}
+    export(open_model(name)[1], name, files, FACES)
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_file_of_a_separable_net_hardly_flips_maps(files: dict[str, Path]) -
 @pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k", "compact-46k"])
 def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     net = open_model(name)[1].train()
-    export(net, name, "onnx", tmp_path / "net.onnx")
+    export(net, name, {"onnx": tmp_path / "net.onnx"})
     assert net.training  # as it was
     # What the exporter says of its own parts is no news to a person.
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -104,11 +104,11 @@ def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: py
 def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     _, net = open_model("compact-46k")
     with pytest.raises(InputError, match="unknown format 'tflite': known are onnx, int8, int8-static"):
-        export(net, "compact-46k", "tflite", tmp_path / "x.onnx")
+        export(net, "compact-46k", {"tflite": tmp_path / "x.onnx"})
     with pytest.raises(InputError, match=r"x\.bin: allowed is a name that ends in \.onnx"):
-        export(net, "compact-46k", "onnx", tmp_path / "x.bin")
+        export(net, "compact-46k", {"onnx": tmp_path / "x.bin"})
     with pytest.raises(InputError, match="calibrated on Training faces: give --data"):
-        export(net, "compact-46k", "int8-static", tmp_path / "x.onnx")
+        export(net, "compact-46k", {"int8-static": tmp_path / "x.onnx"})
     assert not list(tmp_path.iterdir())
     (tmp_path / "bad.onnx").write_text("not a model")
     with pytest.raises(InputError, match="not an ONNX file that can be read"):
