@@ -39,17 +39,20 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches, each as it was before `published` trains it anew, so that the files stay the same ones: vgg-1.9m; three,
 # which are that, compact-900k, and a compact-900k that learned too briefly to know Training by heart; and compact-158k,
 # which these three taught, and beside it the compact-900k that they taught, both with their BatchNorm measured anew.
-# mobilenet-46k ships as compact-158k taught it before that. Those finetuned start from the weights of BEFORE.
+# mobilenet-46k ships as compact-158k taught it before that. Those finetuned start from the weights of BEFORE, some by a
+# pair: that compact-900k, and the vgg-1.9m that compact-158k taught further.
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 COMPACT = runs/teachers/compact-158k.safetensors
 EARLIER = runs/teachers/compact-158k-earlier.safetensors
 TWO = $(COMPACT),runs/teachers/compact-900k-taught.safetensors
+PAIR = runs/teachers/compact-900k-taught.safetensors,runs/teachers/vgg-1.9m-taught.safetensors
 BY_THREE = compact-158k:80 compact-900k:28 teacher-1.4m:30
 BY_TWO = compact-103k:85
 BY_COMPACT = compact-46k:60 compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
 	cnn-852k:26 cnn-852k:45 vgg-1.9m:45
 FINETUNED = mobilenet-112k:14 mobilenet-158k:16 cnn-103k:14 teacher-1.4m:8 vgg-1.9m:5
+FINETUNED_BY_PAIR = compact-900k:6 compact-103k:6
 BEFORE = eca376c
 teach = for run in $(1); do \
 		$(STUDY) --models $${run%:*} --epochs $${run\#*:} --teacher $(2) --out runs/published/$${run%:*}-$${run\#*:}.csv || exit; \
@@ -62,7 +65,7 @@ finetune = for run in $(1); do \
 REPORT = $(BIN)/fer report --data $(DATA) --recipe full --epochs 45 --teacher $(COMPACT) $(EQUALS) --ferplus "$(FERPLUS)"
 
 PUBLISH = $(BIN)/python -m fer_utils.report.publish runs/published/*.csv \
-	$(foreach run,$(FINETUNED),runs/$(subst :,_finetune-,$(run))-taught_seed-0_*) runs/published-before.csv
+	$(foreach run,$(FINETUNED) $(FINETUNED_BY_PAIR),runs/$(subst :,_finetune-,$(run))-taught_seed-0_*) runs/published-before.csv
 
 published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "say where FER2013 lies: make published DATA=fer2013.csv"; exit 2)
@@ -75,6 +78,7 @@ published: $(VENV)/ready
 	git show 3db2549:fer_utils/weights/compact-158k.safetensors > $(COMPACT)
 	git show 6424d75:fer_utils/weights/compact-158k.safetensors > $(EARLIER)
 	git show 3db2549:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k-taught.safetensors
+	git show 286bbbc:fer_utils/weights/vgg-1.9m.safetensors > runs/teachers/vgg-1.9m-taught.safetensors
 	git show 10cdd84:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k.safetensors
 	$(LARGE) --models compact-900k --seeds 1 --epochs 20 --out runs/published/compact-900k-early.csv
 	cp runs/compact-900k_large-20_seed-1_*/weights.safetensors runs/teachers/early.safetensors
@@ -85,6 +89,7 @@ published: $(VENV)/ready
 	$(call teach,$(BY_COMPACT),$(COMPACT))
 	$(STUDY) --models mobilenet-46k --epochs 45 --teacher $(EARLIER) --out runs/published/mobilenet-46k-earlier.csv
 	$(call finetune,$(FINETUNED),$(COMPACT))
+	$(call finetune,$(FINETUNED_BY_PAIR),$(PAIR))
 	$(STUDY) --models compact-46k --epochs 30 --out runs/published/compact-46k-untaught.csv
 	$(PUBLISH)
 	$(BIN)/python -m fer_utils.report.compression $(DATA)
