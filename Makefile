@@ -39,7 +39,7 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches, each as it was before `published` trains it anew, so that the files stay the same ones: vgg-1.9m; three,
 # which are that, compact-900k, and a compact-900k that learned too briefly to know Training by heart; and compact-158k,
 # which these three taught, and beside it the compact-900k that they taught, both with their BatchNorm measured anew.
-# mobilenet-46k ships as compact-158k taught it before that. Those finetuned start from the weights of BEFORE, some by a
+# mobilenet-46k learned from compact-158k as it was before that. Those finetuned start from the weights of BEFORE, some by a
 # pair: that compact-900k, and the vgg-1.9m that compact-158k taught further.
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
@@ -51,7 +51,7 @@ BY_THREE = compact-158k:80 compact-900k:28 teacher-1.4m:30
 BY_TWO = compact-103k:85
 BY_COMPACT = compact-46k:60 compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
 	cnn-852k:26 cnn-852k:45 vgg-1.9m:45
-FINETUNED = mobilenet-112k:14 mobilenet-158k:16 cnn-103k:14 teacher-1.4m:8 vgg-1.9m:5
+FINETUNED = mobilenet-112k:14 mobilenet-158k:16 cnn-103k:14 teacher-1.4m:8 vgg-1.9m:5 compact-58k:14 mobilenet-46k:14
 FINETUNED_BY_PAIR = compact-900k:6 compact-103k:6
 BEFORE = eca376c
 teach = for run in $(1); do \

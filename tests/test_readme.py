@@ -134,7 +134,7 @@ def test_what_is_said_of_trained_nets_taught_further_is_in_the_tables() -> None:
     before = runs[runs.start.isna()].sort_values("validation_accuracy").groupby("model").last()
     for row in more.itertuples():
         assert _beside(row, before.loc[row.model], row.model) in text
-    assert len(more) == 7
+    assert len(more) == 9
 
 
 def test_what_is_said_of_nets_with_and_without_teachers_at_equal_epochs_is_in_the_tables() -> None:
