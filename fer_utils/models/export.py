@@ -65,10 +65,12 @@ def _export_full(net: nn.Module, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that torchvision is not there
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it leaves as they are
     faces = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.uint8)
+    # A net that has read faces has its weights channels last, and such a graph takes more bytes.
+    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
         torch.onnx.export(
-            PixelNet(copy.deepcopy(net)).eval(), (faces,), path, input_names=["faces"], output_names=["logits"],
+            PixelNet(plain).eval(), (faces,), path, input_names=["faces"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
 

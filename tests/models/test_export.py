@@ -12,6 +12,7 @@ from fer_utils.errors import InputError
 from fer_utils.models.export import FORMATS, PixelNet, export, open_onnx
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build, parameters
+from fer_utils.training.evaluate import reader
 
 FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 
@@ -101,6 +102,14 @@ def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: py
     (found,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(["logits"], {"faces": FACES[:5]})
     with torch.inference_mode():
         np.testing.assert_allclose(found, PixelNet(net).eval()(torch.from_numpy(FACES[:5])).numpy(), atol=1e-4)
+
+
+def test_a_net_that_has_read_faces_gives_the_same_file(tmp_path: Path) -> None:
+    name, net = open_model("mobilenet-46k")
+    export(net, name, {"onnx": tmp_path / "before.onnx"})
+    reader(net, torch.device("cpu"))(FACES[:1])
+    export(net, name, {"onnx": tmp_path / "after.onnx"})
+    assert (tmp_path / "before.onnx").read_bytes() == (tmp_path / "after.onnx").read_bytes()
 
 
 def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
