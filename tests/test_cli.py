@@ -145,7 +145,12 @@ def test_debug_shows_the_traceback(option: list[str], traceback: bool) -> None:
 
 def test_a_net_that_is_exported_in_two_formats_is_two_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(export, "export", lambda net, name, format, path, faces: path.write_text(format))
+
+    def write(net: object, name: str, files: dict[str, Path], faces: object) -> None:
+        for format, path in files.items():
+            path.write_text(format)
+
+    monkeypatch.setattr(export, "export", write)
     for format in ("onnx", "int8"):
         assert CliRunner().invoke(app, ["export", "cnn-48k", "--format", format]).exit_code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
