@@ -39,14 +39,16 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches, each as it was before `published` trains it anew, so that the files stay the same ones: vgg-1.9m; three,
 # which are that, compact-900k, and a compact-900k that learned too briefly to know Training by heart; and compact-158k,
 # which these three taught, and beside it the compact-900k that they taught, both with their BatchNorm measured anew.
-# mobilenet-46k learned from compact-158k as it was before that. Those finetuned start from the weights of BEFORE, some by a
-# pair: that compact-900k, and the vgg-1.9m that compact-158k taught further.
+# mobilenet-46k learned from compact-158k as it was before that. Those finetuned start from the weights of BEFORE, two of
+# them by a pair: that compact-900k, and the vgg-1.9m that compact-158k taught further.
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors
 COMPACT = runs/teachers/compact-158k.safetensors
 EARLIER = runs/teachers/compact-158k-earlier.safetensors
-TWO = $(COMPACT),runs/teachers/compact-900k-taught.safetensors
-PAIR = runs/teachers/compact-900k-taught.safetensors,runs/teachers/vgg-1.9m-taught.safetensors
+TAUGHT = runs/teachers/compact-900k-taught.safetensors
+FURTHER = runs/teachers/vgg-1.9m-taught.safetensors
+TWO = $(COMPACT),$(TAUGHT)
+PAIR = $(TAUGHT),$(FURTHER)
 BY_THREE = compact-158k:80 compact-900k:28 teacher-1.4m:30
 BY_TWO = compact-103k:85
 BY_COMPACT = compact-46k:60 compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
@@ -77,8 +79,8 @@ published: $(VENV)/ready
 	git show 5fbc843:fer_utils/weights/vgg-1.9m.safetensors > $(VGG)
 	git show 3db2549:fer_utils/weights/compact-158k.safetensors > $(COMPACT)
 	git show 6424d75:fer_utils/weights/compact-158k.safetensors > $(EARLIER)
-	git show 3db2549:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k-taught.safetensors
-	git show 286bbbc:fer_utils/weights/vgg-1.9m.safetensors > runs/teachers/vgg-1.9m-taught.safetensors
+	git show 3db2549:fer_utils/weights/compact-900k.safetensors > $(TAUGHT)
+	git show 286bbbc:fer_utils/weights/vgg-1.9m.safetensors > $(FURTHER)
 	git show 10cdd84:fer_utils/weights/compact-900k.safetensors > runs/teachers/compact-900k.safetensors
 	$(LARGE) --models compact-900k --seeds 1 --epochs 20 --out runs/published/compact-900k-early.csv
 	cp runs/compact-900k_large-20_seed-1_*/weights.safetensors runs/teachers/early.safetensors
