@@ -100,6 +100,16 @@ def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
     return found
 
 
+def check_markdown(nb: NotebookNode, folder: Path) -> None:
+    """Raise `FerError` where the Markdown of a notebook that lies in `folder` could not be set, before it has run.
+
+    That is a picture that is not there, or a character that no font has.
+    """
+    own_pictures(nb, folder)
+    text = "\n\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    check_glyphs(pypandoc.convert_text(text, "typst-smart", PANDOC_MARKDOWN))
+
+
 class _PandocExporter(Exporter):
     """What the two exporters share: a notebook that ran well becomes Markdown and pictures in a folder, then pandoc."""
 

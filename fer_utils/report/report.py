@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import papermill
 
@@ -45,6 +46,8 @@ def make_report(
     data, language, runs_dir = (_common(parameters, name) for name in ("data", "language", "runs_dir"))
     faces = load(data)
     check_glyphs(faces.name + author)
+    for source in sources:
+        export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
     for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
         majorities(faces, votes)
     table = _train(parameters)

@@ -151,6 +151,22 @@ def test_a_notebook_that_lacks_a_parameter_is_named(notebooks_folder: Path, csv_
         make_report(data=str(csv_file))
 
 
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ("![ours](gone.png)", r"the picture gone\.png of a Markdown cell is no file"),
+        ("\U0001f642", "no glyph for \U0001f642"),
+    ],
+)
+def test_what_a_person_wrote_and_cannot_be_set_is_refused_before_anything_runs(
+    own: str, message: str, notebooks_folder: Path, csv_file: Path, tmp_path: Path
+) -> None:
+    edit(notebooks_folder / "2_mobilenet_sweep.ipynb", "With the MobileNet architecture", f"{own} With the MobileNet")
+    with pytest.raises(FerError, match=message):
+        make_report(data=str(csv_file), runs_dir=str(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
 def edit(notebook: Path, old: str, new: str) -> None:
     text = notebook.read_text(encoding="utf-8")
     assert old in text
