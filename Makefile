@@ -53,8 +53,9 @@ BY_THREE = compact-158k:80 compact-900k:28 teacher-1.4m:30
 BY_TWO = compact-103k:85
 BY_COMPACT = compact-46k:60 compact-58k:60 mobilenet-46k:45 mobilenet-112k:45 mobilenet-158k:45 cnn-48k:45 cnn-103k:45 cnn-150k:45 \
 	cnn-852k:26 cnn-852k:45 vgg-1.9m:45
-FINETUNED = mobilenet-112k:14 mobilenet-158k:16 cnn-103k:14 teacher-1.4m:8 vgg-1.9m:5 compact-58k:14 mobilenet-46k:14
-FINETUNED_BY_PAIR = compact-900k:6 compact-103k:6
+FINETUNED = mobilenet-112k:14 mobilenet-158k:16 cnn-103k:14 teacher-1.4m:8 vgg-1.9m:5 compact-46k:14 compact-58k:14 \
+	mobilenet-46k:14 cnn-150k:14
+FINETUNED_BY_PAIR = compact-900k:6 compact-103k:6 compact-103k:12 compact-158k:12
 BEFORE = eca376c
 teach = for run in $(1); do \
 		$(STUDY) --models $${run%:*} --epochs $${run\#*:} --teacher $(2) --out runs/published/$${run%:*}-$${run\#*:}.csv || exit; \
