@@ -39,7 +39,7 @@ EQUALS = --budgets 20k,46k,158k --budget-seeds 0,1 --budget-epochs 10
 # Who teaches, each as it was before `published` trains it anew, so that the files stay the same ones: vgg-1.9m; three,
 # which are that, compact-900k, and a compact-900k that learned too briefly to know Training by heart; and compact-158k,
 # which these three taught, and beside it the compact-900k that they taught, both with their BatchNorm measured anew.
-# mobilenet-46k learned from compact-158k as it was before that. Those finetuned start from the weights of BEFORE, two of
+# mobilenet-46k learned from compact-158k as it was before that. Those finetuned start from the weights of BEFORE, some of
 # them by a pair: that compact-900k, and the vgg-1.9m that compact-158k taught further.
 VGG = runs/teachers/vgg-1.9m.safetensors
 THREE = $(VGG),runs/teachers/compact-900k.safetensors,runs/teachers/early.safetensors

@@ -8,8 +8,10 @@ import html
 import io
 import re
 import warnings
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from fer_utils.data import demo
+from fer_utils.files import write_whole
 from fer_utils.report.language import sentences
 
 METADATA = "fer_utils"
@@ -70,6 +73,13 @@ class Figure:
             warnings.filterwarnings("error", "Glyph .* missing")
             self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
         return file.getvalue()
+
+
+def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
+    """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
+    for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
+        write_whole(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
+    write_whole(folder / f"{name}.png", b64decode(bundle["image/png"]))
 
 
 @dataclass(frozen=True)

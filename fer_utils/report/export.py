@@ -6,7 +6,6 @@ The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +20,7 @@ from nbformat.v4 import new_output
 
 from fer_utils.errors import FerError
 from fer_utils.files import write_whole
-from fer_utils.report.display import METADATA
+from fer_utils.report.display import METADATA, write_figure
 from fer_utils.report.fonts import FOLDER, check_glyphs
 from fer_utils.report.language import LANGUAGES, translated
 
@@ -30,6 +29,7 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 HEADING = re.compile(r"(#+ (?:\d+\. )?)?(.*)")
 # Without citations: an @ in a text of one's own is no reference to a bibliography.
 PANDOC_MARKDOWN = "markdown-citations-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
+TYPST = "typst-smart"  # Pandoc has set the quotes; Typst's own rules would make a prime of one that follows a digit.
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
 
@@ -107,7 +107,7 @@ def check_markdown(nb: NotebookNode, folder: Path) -> None:
     """
     own_pictures(nb, folder)
     text = "\n\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
-    check_glyphs(pypandoc.convert_text(text, "typst-smart", PANDOC_MARKDOWN))
+    check_glyphs(pypandoc.convert_text(text, TYPST, PANDOC_MARKDOWN))
 
 
 class _PandocExporter(Exporter):
@@ -185,8 +185,7 @@ class TypstPDFExporter(_PandocExporter):
     def convert(self, markdown: str, folder: Path) -> bytes:
         """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
         arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000"]
-        # Pandoc has set the quotes; Typst's own rules would make a prime of one that follows a digit.
-        text = pypandoc.convert_text(markdown, "typst-smart", PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
+        text = pypandoc.convert_text(markdown, TYPST, PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")
         check_glyphs(text)
@@ -247,10 +246,3 @@ def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
     for output in (output for nb in notebooks for output in outputs(nb.cells)):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
             write_figure(name, output.data, folder)
-
-
-def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
-    """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
-    for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
-        write_whole(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
-    write_whole(folder / f"{name}.png", b64decode(bundle["image/png"]))

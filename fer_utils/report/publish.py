@@ -18,8 +18,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.files import write_whole
 from fer_utils.models import zoo
 from fer_utils.report.analysis import NAMES, WAY, best_ways, final_measure, summarize
-from fer_utils.report.display import Table
-from fer_utils.report.export import write_figure
+from fer_utils.report.display import Table, write_figure
 from fer_utils.report.figures import curve
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 from fer_utils.training.runs import results
