@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,15 +17,17 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 
 Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
+Target = Annotated[str, typer.Option(help="labels (FER2013's, 7 classes) or votes (FER+'s, 8 classes).")]
+Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto: what this device is fastest in.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto (an NVIDIA GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Teachers = Annotated[
     list[str] | None,
-    typer.Option("--teacher", help="Trained nets to learn from, with commas between: run folders, files, models."),
+    typer.Option("--teacher", help="Trained networks to distill, comma-separated: bundled names, files, run folders."),
 ]
-FerPlus = Annotated[str, typer.Option(help="fer2013new.csv of FER+: its voters' majority takes the labels' place.")]
-Net = Annotated[str, typer.Argument(help="A model that ships, a run folder, a file of weights or of `fer export`.")]
+FerPlus = Annotated[str, typer.Option(help="Another fer2013new.csv than the bundled votes of FER+.")]
+Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, or a file of weights or of `fer export`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -86,74 +89,129 @@ def models(as_json: AsJson = False) -> None:
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A name that `fer models` lists.")],
+    model: Annotated[str, typer.Argument(help="A name that `fer models` lists; not with --study.")] = "",
     data: Data = "demo",
     recipe: Annotated[str, typer.Option(help="original, quick, full, large, or finetune for --start.")] = "quick",
     epochs: Epochs = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    target: Target = "labels",
+    precision: Precision = "auto",
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     teacher: Teachers = None,
-    start: Annotated[str, typer.Option(help="A trained net of this model, whose weights to start from.")] = "",
+    start: Annotated[str, typer.Option(help="Pretrained weights of this model to start from.")] = "",
     ferplus: FerPlus = "",
+    study: Annotated[Path | None, typer.Option(dir_okay=False, help="A study file, to train one of its runs.")] = None,
+    run: Annotated[str, typer.Option(help="The run of the study: an id that `fer study --dry-run` lists.")] = "",
 ) -> None:
-    """Train one model; go on where it was interrupted, do nothing where it is finished."""
-    from tqdm import tqdm
-
+    """Train one model. Resumes an interrupted run; skips a finished one."""
     from fer_utils.data.load import load
-    from fer_utils.models.zoo import check_model
+    from fer_utils.errors import InputError
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.recipe import named_recipe
-    from fer_utils.training.runs import Run, results, train_run
-    from fer_utils.training.study import listed
+    from fer_utils.training.launchers import Job, train_planned
+    from fer_utils.training.runs import results, train_run
+    from fer_utils.training.study import run_of, split_names
 
-    chosen, on = named_recipe(recipe, epochs), pick_device(device)
-    faces = load(data, ferplus)
-    run = Run(check_model(model), chosen, seed, faces.fingerprint, runs, tuple(listed(*teacher or ())), start)
+    if bool(study) != bool(run) or bool(study) == bool(model):
+        raise InputError("give either a model, or --study FILE together with --run ID")
+    on = pick_device(device)
+    if study:
+        folder = train_planned(Job(data, runs, study, ferplus), run, on, _epoch_reporter()).run.folder
+    else:
+        faces, teachers = load(data, ferplus), split_names(*teacher or ())
+        one = run_of(model, faces, runs, recipe, epochs, seed, target, precision, on, teachers, start)
+        print(f"{model}, recipe {recipe}, seed {seed}, {faces.name}, {on}: {one.folder}", flush=True)
+        folder = train_run(one, faces, on, _epoch_reporter()).folder
+    row = results([folder]).iloc[0]
+    print(f"finished in {row.seconds:.0f} s: " + ", ".join(f"{k} {row[k]:.4f}" for k in row.index if "accuracy" in k))
+
+
+def _epoch_reporter() -> Callable[[dict], None]:
+    """Show a person the last epoch on one line, and a log every epoch on a line of its own."""
     person = sys.stderr.isatty()
-    bar = tqdm(total=chosen.epochs, desc=model, unit="epoch", disable=not person)
 
     def report(row: dict) -> None:
-        bar.update(row["epoch"] - bar.n)
-        bar.set_postfix(validation=f"{row['validation_accuracy']:.4f}")
-        if not person:
-            values = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
-            print(f"epoch {row['epoch']}/{chosen.epochs} {values}", flush=True)
+        values = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
+        print(f"epoch {row['epoch']} {values}", flush=True, end="\r" if person else "\n")
 
-    print(f"{model}, recipe {recipe}, seed {seed}, {faces.name}, {on}: {run.folder}", flush=True)
-    train_run(run, faces, on, report)
-    bar.close()
-    row = results([run.folder]).iloc[0]
-    print(f"finished in {row.seconds:.0f} s: " + ", ".join(f"{k} {row[k]:.4f}" for k in row.index if "accuracy" in k))
+    return report
 
 
 @app.command()
 def study(
+    file: Annotated[
+        Path | None, typer.Argument(dir_okay=False, help="A study file; without, what the flags say.")
+    ] = None,
     data: Data = "demo",
-    models: Annotated[str, typer.Option(help="Names, with commas between; the homework's eight if not given.")] = "",
-    seeds: Annotated[str, typer.Option(help="Whole numbers, with commas between.")] = "0",
-    recipe: RecipeName = "quick",
+    models: Annotated[str, typer.Option(help="Comma-separated names; default: the homework's eight.")] = "",
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="original, quick (default), full or large.")] = None,
     epochs: Epochs = None,
+    target: Annotated[str | None, typer.Option(help="labels (default) or votes.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or auto (default).")] = None,
+    teacher: Teachers = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs side by side; if not given, one a core, or one on a GPU.")
+        int | None, typer.Option(min=1, help="Processes side by side; default: one per core, or one on a GPU.")
     ] = None,
-    teacher: Teachers = None,
     ferplus: FerPlus = "",
-    out: Annotated[Path, typer.Option(dir_okay=False, help="Where the results table goes.")] = Path("results.csv"),
+    launcher: Annotated[str, typer.Option(help="local (processes here), slurm, or print (the commands).")] = "local",
+    sbatch: Annotated[
+        list[str] | None, typer.Option(help="An option of sbatch for slurm, e.g. partition=gpu; repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, their states and hours; train nothing.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show the progress of a study that runs elsewhere.")] = False,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The results table to write.")] = Path("results.csv"),
 ) -> None:
-    """Train every model with every seed, but nothing twice, and write the results table."""
-    from fer_utils.files import write_whole
+    """Train what is missing of a study; write its results table."""
+    from fer_utils.errors import InputError
+    from fer_utils.files import atomic_write
     from fer_utils.models.zoo import HOMEWORK
-    from fer_utils.training.study import listed, train_study, whole_numbers
+    from fer_utils.training.launchers import Job, run_study, sbatch_options
+    from fer_utils.training.study import read_study, single_stage, split_names, whole_numbers
 
-    names = listed(models) or list(HOMEWORK)
-    teachers = listed(*teacher or ())
-    table = train_study(data, names, whole_numbers(seeds), recipe, epochs, device, runs, workers, teachers, ferplus)
-    write_whole(out, table.to_csv(index=False))
+    flags = {"seeds": seeds, "recipe": recipe, "epochs": epochs, "target": target, "precision": precision}
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    if file and (given or models or teacher):
+        raise InputError(f"{file} says what to train: give it, or --models and the other flags")
+    if file:
+        planned_study = read_study(file)
+    else:
+        if seeds is not None:
+            given["seeds"] = whole_numbers(seeds)
+        names = split_names(models) or list(HOMEWORK)
+        planned_study = single_stage(names, teachers=split_names(*teacher or ()), device=device, **given)
+    job = Job(data, runs, file, ferplus, device, workers, sbatch_options(sbatch or ()))
+    if dry_run or status:
+        _print_progress(planned_study, job, estimate=dry_run)
+        return
+    table = run_study(planned_study, job, launcher)
+    if table.empty or launcher != "local":
+        return
+    atomic_write(out, table.to_csv(index=False))
     accuracies = [name for name in table if str(name).endswith("accuracy")]
-    _print_table(str(out), table[["model", "parameters", "seed", "epochs", "seconds", *accuracies]])
+    _print_table(str(out), table[["model", "target", "parameters", "seed", "epochs", "seconds", *accuracies]])
+
+
+def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
+    """The runs of a study: with an estimate of the time that each still takes, or with the progress of each."""
+    from fer_utils.data.load import load
+    from fer_utils.training import progress
+    from fer_utils.training.devices import pick_device
+    from fer_utils.training.study import plan
+
+    faces, device = load(job.data, job.ferplus), pick_device(job.device)
+    planned = plan(study, faces, job.runs_dir)
+    table = progress.dry_run_table(planned, faces, device) if estimate else progress.progress_table(planned)
+    _print_table(f"{len(planned)} runs", table)
+    column = "hours" if estimate else "hours_left"
+    counts = ", ".join(f"{count} {state}" for state, count in table.state.value_counts().items())
+    print(f"{counts}; {table[column].sum():.1f} core-hours left" + ("" if estimate else " of the runs that have begun"))
+    for line in progress.slow_precisions(planned, device) if estimate else progress.failures(planned):
+        print(line)
 
 
 @app.command()
@@ -165,26 +223,35 @@ def evaluate(
     ferplus: FerPlus = "",
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy and a table by class; without leak: without the faces that Training also holds, or nearly."""
+    """Measure a network's accuracy on faces with labels or votes."""
     import pandas as pd
 
     from fer_utils.data.load import load
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.evaluate import answer, assess, labelled_part, open_reader
+    from fer_utils.training.evaluate import answer, assess, framing_loss, labelled_part, open_reader, truth_of
 
-    name, read = open_reader(model, pick_device(device))
-    faces = load(data, ferplus)
-    worth = assess(answer(read, labelled_part(faces, usage), faces))
-    leak = worth["accuracy_without_leak"]
+    read, faces = open_reader(model, pick_device(device)), load(data, ferplus)
+    part = labelled_part(faces, usage)
+    answers = answer(read, part)
+    metrics, framing = assess(answers), framing_loss(read, part, answers)
+    votes = assess(answers, "majority") if "majority" in answers else None
     if as_json:
-        about = {"model": name, "data": faces.name, "usage": usage}
-        print(json.dumps({**about, **worth}))
+        about = {"model": read.model, "classes": read.classes, "data": faces.name, "usage": usage}
+        print(json.dumps({**about, **metrics, "framing_loss": framing, "votes": votes}))
         return
-    print(f"{name} on {usage} of {faces.name}: accuracy {worth['accuracy']:.4f} of {worth['n']:,} faces")
-    print(f"averaged with the mirrored faces: {worth['accuracy_flip_averaged']:.4f}")
-    if leak is not None:
-        print(f"without the faces that Training also holds, or nearly: {leak:.4f}")
-    table = pd.DataFrame(worth["per_class"]).T.rename_axis("class").reset_index()
+    print(f"{read.model} on {usage} of {faces.name}: accuracy {metrics['accuracy']:.4f} of {metrics['n']:,} faces")
+    print(f"with horizontal-flip test-time augmentation: {metrics['accuracy_flip_averaged']:.4f}")
+    if metrics["accuracy_without_leak"] is not None:
+        print(f"deduplicated (without faces that Training also holds): {metrics['accuracy_without_leak']:.4f}")
+    if framing:
+        interval = f"{100 * framing['low']:.1f} to {100 * framing['high']:.1f}"
+        print(f"random framing costs {100 * framing['mean']:.1f} points (95 % interval {interval})")
+    if votes:
+        print(f"accuracy against the majority of FER+'s voters: {votes['accuracy']:.4f} of {votes['n']:,} faces")
+        if len(read.classes) < len(votes["per_class"]):
+            print(f"(this network knows {len(read.classes)} of the voters' {len(votes['per_class'])} classes)")
+    own = votes if votes and truth_of(read) == "majority" else metrics
+    table = pd.DataFrame(own["per_class"]).T.rename_axis("class").reset_index()
     table = table.astype({"precision": float, "recall": float, "n": int})
     _print_table("By class", table)
 
@@ -202,16 +269,16 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
-    from fer_utils.files import write_whole
+    from fer_utils.files import atomic_write
     from fer_utils.training import evaluate
     from fer_utils.training.devices import pick_device
 
-    _, read = evaluate.open_reader(model, pick_device(device))
+    read = evaluate.open_reader(model, pick_device(device))
     table = evaluate.predict(read, paths)
     if "id" in table:
         out = out or Path("submission.csv")
     if out:
-        write_whole(out, table.to_csv(index=False))
+        atomic_write(out, table.to_csv(index=False))
         print(json.dumps({"out": str(out), "n": len(table)}) if as_json else f"{out}: {len(table):,} faces")
     elif as_json:
         print(table.to_json(orient="records"))
@@ -234,9 +301,9 @@ def export(
     from fer_utils.models.export import export as write
     from fer_utils.models.weights import open_model
 
-    name, net = open_model(model)
-    path = out or Path(f"{name}.onnx" if format == "onnx" else f"{name}-{format}.onnx")
-    write(net, name, {format: path}, split(load(data))[0].images if data else None)
+    trained = open_model(model)
+    path = out or Path(f"{trained.model}.onnx" if format == "onnx" else f"{trained.model}-{format}.onnx")
+    write(trained, {format: path}, split(load(data))[0].images if data else None)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -1,20 +1,30 @@
-"""One family of errors: what a person did or met, in one line that says what to do."""
+"""The errors of this package. The command line prints their message as one line on stderr."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class FerError(Exception):
-    """The work failed, and the message says why and what to do. The command line exits with 1."""
+    """The work failed. The command line exits with 1."""
 
     exit_code = 1
 
 
 class InputError(FerError):
-    """What was given is wrong: a path, a row, a name, a parameter. The command line exits with 2."""
+    """A path, row, name or parameter is wrong. The command line exits with 2."""
 
     exit_code = 2
 
 
+class Interrupted(FerError):
+    """Ctrl-C stopped the work. The command line exits with 130."""
+
+    exit_code = 130
+
+
 def unknown(kind: str, given: object, allowed: Iterable[object], advice: str = "") -> InputError:
-    """The error for a name that is not one of the allowed ones."""
-    return InputError(f"unknown {kind} {given!r}: known are {', '.join(map(str, allowed))}{advice and f'. {advice}'}")
+    """The error for a name that is not one of the allowed ones, with the closest of them as a suggestion."""
+    names = [str(name) for name in allowed]
+    close = get_close_matches(str(given), names, n=1)
+    suggestion = f" Did you mean {close[0]!r}?" if close else ""
+    return InputError(f"unknown {kind} {given!r}.{suggestion} Known: {', '.join(names)}{advice and f'. {advice}'}")

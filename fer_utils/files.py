@@ -1,37 +1,36 @@
-"""Files that appear whole or not at all, however a process ends; and the files of the package itself."""
+"""Atomic files: each appears complete or not at all. And the version of the package's code."""
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 PACKAGE = Path(__file__).parent
 
 
 def code_version() -> str:
-    """A hash of the package's code, sentences and tables, by which what older code made is known."""
+    """A hash of the package's code, texts and tables, which tells the outputs of earlier code from today's."""
     files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; when the block ends well the file is moved to `path`, else deleted.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name next to `path`; move it to `path` when the block succeeds, delete it otherwise.
 
-    What is no file, such as /dev/null, is written to itself, and where a link leads is what is replaced.
+    A device such as /dev/null is written in place, and a link keeps pointing to the file that is replaced.
     """
     if path.exists() and not path.is_file():
         yield path
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix, delete=False) as file:
-        draft = Path(file.name)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the mode that the umask allows
     try:
         yield draft
-        draft.chmod(0o644)  # a temporary file is private to its owner, a finished one is not
         with draft.open("r+b") as written:
             os.fsync(written.fileno())
         draft.replace(path)
@@ -39,7 +38,7 @@ def whole(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write text or bytes to `path`, whole or not at all."""
-    with whole(path) as draft:
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write text or bytes to `path`, completely or not at all."""
+    with atomic_path(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,4 +1,4 @@
-"""Batches for training: whole batches are cut, moved and lit on the device that holds the data."""
+"""Augmented views of faces, rendered for whole batches on the device that holds the images."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 GRAY_LEVELS = 64  # that an input of 1 stands for
-VIEW_VERSION = 1  # teachers' answers are kept; count up when the same numbers come to mean another cut of a face
+MIDDLE_GRAY = 127.5
+VIEW_VERSION = 1  # in the cache of teachers' answers; raise it when the same numbers come to mean another view
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class View:
 
 def to_input(images: Tensor) -> Tensor:
     """What a model takes: uint8 `(N, 48, 48)` -> float32 `(N, 1, 48, 48)`, about -2..2, in channels-last order."""
-    scaled = images.unsqueeze(1).float().sub_(127.5).div_(GRAY_LEVELS)
+    scaled = images.unsqueeze(1).float().sub_(MIDDLE_GRAY).div_(GRAY_LEVELS)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
@@ -67,15 +68,22 @@ def flipped(view: View, generator: torch.Generator) -> View:
     return replace(view, matrices=torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2))
 
 
-def look(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
+def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
     """The faces of these rows as the view shows them, as inputs `(len(rows), 1, side_px, side_px)`.
 
-    The border is stretched where the picture ends.
+    Pixels outside the image repeat its edge.
     """
     grid = F.affine_grid(view.matrices[rows], [len(rows), 1, side_px, side_px], align_corners=False)
     outputs = F.grid_sample(to_input(images[rows]), grid, padding_mode="border", align_corners=False)
     gain, offset = view.tones[rows].T[..., None, None, None]
     return torch.addcmul(offset, outputs, gain).contiguous(memory_format=torch.channels_last)
+
+
+def crops(images: Tensor, view: View) -> Tensor:
+    """The faces `(N, 48, 48)` as the view shows them, again as images: uint8 `(N, 48, 48)`."""
+    rows = torch.arange(len(images))
+    rendered = torch.cat([render_view(images, view, some, images.shape[-1]) for some in rows.split(1024)])
+    return rendered.mul_(GRAY_LEVELS).add_(MIDDLE_GRAY).round_().clamp_(0, 255).squeeze(1).byte()
 
 
 def shuffled(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

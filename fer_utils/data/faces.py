@@ -1,6 +1,6 @@
 """The one form that every data set takes here: faces with labels and usages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b, sha256
 
@@ -24,8 +24,9 @@ CHUNK = 512  # images that are compared with Training at once
 class FaceSet:
     """Gray faces: `images` uint8 `(N, 48, 48)`, `labels` int64 `(N,)` with -1 for unlabelled, `usage` str `(N,)`.
 
-    `name` says where they came from, and `ids`, str `(N,)`, what each is called there, if it has a name; neither is a
-    part of the content.
+    `name` is that of their file, and `ids`, str `(N,)`, are the names of the rows, if they have any. `votes`, uint8
+    `(N, 10)`, are FER+'s (columns `votes.BALLOT`), all 0 for a face without. `duplicate`, bool `(N,)`, marks the faces
+    that Training also holds (`mark_duplicates`). The fingerprint depends on none of the four.
     """
 
     images: np.ndarray
@@ -33,23 +34,28 @@ class FaceSet:
     usage: np.ndarray
     name: str = "faces"
     ids: np.ndarray | None = None
+    votes: np.ndarray | None = None
+    duplicate: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
+        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))  # int32 is Windows' default
         if self.images.shape != (n, SIDE_PX, SIDE_PX) or self.images.dtype != np.uint8:
             raise ValueError(f"images are uint8 (N, 48, 48), not {self.images.dtype} {self.images.shape}")
         if self.labels.shape != (n,) or self.usage.shape != (n,):
             raise ValueError(f"{n} images, but labels {self.labels.shape} and usage {self.usage.shape}")
-        if self.ids is not None and self.ids.shape != (n,):
-            raise ValueError(f"{n} images, but ids {self.ids.shape}")
+        for name in ("ids", "votes", "duplicate"):
+            if (column := getattr(self, name)) is not None and len(column) != n:
+                raise ValueError(f"{n} images, but {name} {column.shape}")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: np.ndarray) -> "FaceSet":
         """The faces at `index`, a mask `(N,)` of bool or positions of int."""
-        ids = None if self.ids is None else self.ids[index]
-        return FaceSet(self.images[index], self.labels[index], self.usage[index], self.name, ids)
+        columns = ("images", "labels", "usage", "ids", "votes", "duplicate")
+        chosen = {name: column[index] for name in columns if (column := getattr(self, name)) is not None}
+        return replace(self, **chosen)
 
     def part(self, usage: str) -> "FaceSet":
         """The labelled faces of one usage; may be empty."""
@@ -63,7 +69,7 @@ class FaceSet:
 
     @cached_property
     def order(self) -> str:
-        """A hash of the images in their order, which decides what training draws for each; not so the fingerprint."""
+        """A hash of the images in their order."""
         return sha256(self.digests.tobytes()).hexdigest()
 
     @cached_property
@@ -74,30 +80,53 @@ class FaceSet:
         ordered = np.ascontiguousarray(rows[:, np.lexsort(rows)])
         return blake2b(ordered.astype("<u8").tobytes(), digest_size=8).hexdigest()
 
+    @cached_property
+    def votes_fingerprint(self) -> str:
+        """16 hexadecimal digits that depend on pixels and votes, and not on the order of the faces."""
+        ordered = canonical(self)
+        assert ordered.votes is not None, "only faces with votes have a fingerprint of them"
+        return blake2b(ordered.digests.tobytes() + ordered.votes.tobytes(), digest_size=8).hexdigest()
+
 
 def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     """Training and validation: a tenth of the Training faces of every class is held out.
 
-    The draw hangs on pixels and labels alone, so that everybody who holds FER2013, in whatever order and layout, has
-    the same validation part (with FER+ labels another), and identical images always lie on one side.
+    Both depend on pixels, labels and votes alone, order included: everybody who has FER2013, in any layout, gets the
+    same two parts and trains the same network. Identical images are always on one side.
     """
-    training = faces.part("Training")
+    training = canonical(faces.part("Training"))
     if not len(training):
         raise InputError(f"{faces.name} has no labelled Training faces, so there is nothing to train on")
     rows = pd.DataFrame({"digest": training.digests, "label": training.labels})
-    # Twins with different labels count for the class of one of them, lest they be drawn twice.
+    # Identical images with different labels count for one class, so that they are drawn once.
     rows["label"] = rows.groupby("digest").label.transform("min")
-    rows = rows.sort_values("digest", kind="stable")
     rows["place"] = rows.groupby("label").cumcount()
     rows["place"] = rows.groupby("digest").place.transform("min")
     size = rows.groupby("label").label.transform("size")
-    held_out = (rows.place < (VALIDATION_SHARE * size).round()).sort_index().to_numpy()
+    held_out = (rows.place < (VALIDATION_SHARE * size).round()).to_numpy()
     if not held_out.any() or held_out.all():
         raise InputError(
             f"{faces.name}: {len(training)} Training faces are too few: a tenth of each class is held out, identical "
             "images together, and that leaves none on one side"
         )
     return training[~held_out], training[held_out]
+
+
+def canonical(faces: FaceSet) -> FaceSet:
+    """The same faces, sorted by pixels' hash, label and votes."""
+    votes = () if faces.votes is None else tuple(faces.votes.T)
+    return faces[np.lexsort((*votes, faces.labels, faces.digests))]
+
+
+def mark_duplicates(faces: FaceSet) -> FaceSet:
+    """The same faces with `duplicate` set: True for faces of Training, and for those that `leaked` finds there.
+
+    Without Training faces nobody can know, and all are marked.
+    """
+    training, duplicate = faces.usage == "Training", np.ones(len(faces), bool)
+    if training.any():
+        duplicate[~training] = leaked(faces[~training], faces[training])
+    return replace(faces, duplicate=duplicate)
 
 
 def leaked(faces: FaceSet, training: FaceSet) -> np.ndarray:
@@ -142,7 +171,8 @@ def repeats(faces: FaceSet) -> dict[str, int]:
         for other in list(parts)[:i]:
             found[f"{usage} images that {other} also holds"] = int(np.isin(parts[usage], parts[other]).sum())
         if usage != "Training" and "Training" in parts:
-            near = leaked(faces[faces.usage == usage], faces[faces.usage == "Training"])
+            assert faces.duplicate is not None, "loaded faces have their duplicates marked"
+            near = faces.duplicate[faces.usage == usage]
             found[f"{usage} images that Training also holds, or nearly"] = int(near.sum())
     labelled = pd.DataFrame({"digest": faces.digests, "label": faces.labels})[faces.labels != UNLABELLED]
     found["groups of identical images with different labels"] = int(

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,31 @@ import pyarrow as pa
 
 from fer_utils.data.archives import DAMAGED
 from fer_utils.data.demo import demo_faces
-from fer_utils.data.faces import FaceSet
-from fer_utils.data.ferplus import relabelled
+from fer_utils.data.faces import FaceSet, mark_duplicates
 from fer_utils.data.formats import read
 from fer_utils.data.pictures import visible_files
+from fer_utils.data.votes import match_votes, read_votes, require_votes
 from fer_utils.errors import InputError
-from fer_utils.files import whole
+from fer_utils.files import atomic_path
 
-READER_VERSION = 3  # raise it when a reader changes what it returns
+READER_VERSION = 4  # raise it when a reader changes what it returns
+COLUMNS = ("images", "labels", "usage", "ids", "votes", "duplicate")
 
 
 def load(path: str | Path, ferplus: str = "") -> FaceSet:
     """Load faces from `path`, in any layout that `formats.read` knows, or draw them for "demo".
 
-    With `ferplus`, the path of FER+'s `fer2013new.csv`, their labels are what most people saw in them.
+    Duplicates are marked, and faces of FER2013 get FER+'s votes: those bundled, or those of `ferplus`, the path of
+    another `fer2013new.csv`, which must match the faces.
 
-    What was read is kept in the user's cache folder (`FER_CACHE` names another), and read from there as long as the
-    file has its size and its times of change; a cache that is damaged is made anew.
+    The result is cached in the user's cache folder (or in `FER_CACHE`) until the file changes.
     """
-    faces = demo_faces() if str(path) == "demo" else _load(Path(path).expanduser())
-    return relabelled(faces, ferplus) if ferplus else faces
+    faces = mark_duplicates(demo_faces()) if str(path) == "demo" else _load(Path(path).expanduser())
+    if not ferplus:
+        return faces
+    votes = match_votes(faces, read_votes(ferplus))
+    require_votes(faces, votes, ferplus)
+    return replace(faces, votes=votes)
 
 
 def _load(path: Path) -> FaceSet:
@@ -41,7 +47,9 @@ def _load(path: Path) -> FaceSet:
     cache, mark = _cache_file(path), _mark(path)
     faces = _read_cache(cache, mark, path.name)
     if faces is None:
-        faces = _read(path)
+        faces = mark_duplicates(_read(path))
+        votes = match_votes(faces)
+        faces = replace(faces, votes=votes) if votes.any() else faces
         _write_cache(cache, mark, faces)
     return faces
 
@@ -73,16 +81,15 @@ def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
         with np.load(cache) as stored:  # the zip format checks a CRC of every array
             if stored["mark"].item() != mark:
                 return None
-            ids = stored["ids"]
-            return FaceSet(stored["images"], stored["labels"], stored["usage"], name, ids if len(ids) else None)
+            return FaceSet(name=name, **{column: stored[column] for column in COLUMNS if column in stored})
     except (*DAMAGED, ValueError, KeyError):
         return None
 
 
 def _write_cache(cache: Path, mark: str, faces: FaceSet) -> None:
     try:
-        with whole(cache) as draft:
-            ids = np.array([], str) if faces.ids is None else faces.ids
-            np.savez(draft, mark=mark, images=faces.images, labels=faces.labels, usage=faces.usage, ids=ids)
+        with atomic_path(cache) as draft:
+            columns = {column: getattr(faces, column) for column in COLUMNS}
+            np.savez(draft, mark=mark, **{name: values for name, values in columns.items() if values is not None})
     except OSError as error:
         warnings.warn(f"no cache for {faces.name}: {error}. It will be read again next time", stacklevel=3)

@@ -8,8 +8,8 @@ from fer_utils.data.faces import CLASSES
 from fer_utils.models.blocks import ConvBN, LinearBN
 
 
-def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Sequential:
-    """A plain CNN `(N, 1, 48, 48)` -> logits `(N, 7)`.
+def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int], classes: int = len(CLASSES)) -> nn.Sequential:
+    """A plain CNN `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
     `stages` gives the channels of the convolutions of each stage; a stage ends with a max pool that halves the map, and
     the last is followed by an average over 3x3 pixels (of a 48 px face; it cuts other sizes into as many parts).
@@ -28,4 +28,4 @@ def cnn(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> nn.Sequential
     for width in hidden:
         layers.append(LinearBN(features, width))
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, len(CLASSES)))
+    return nn.Sequential(*layers, nn.Linear(features, classes))

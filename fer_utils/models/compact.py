@@ -39,8 +39,10 @@ class Shortcut(nn.Module):
         return x + self.layer(x)
 
 
-def compact(stages: Sequence[tuple[int, int]], head: int, *, separable: bool = False) -> nn.Sequential:
-    """A compact net `(N, 1, 48, 48)` -> logits `(N, 7)`.
+def compact(
+    stages: Sequence[tuple[int, int]], head: int, *, separable: bool = False, classes: int = len(CLASSES)
+) -> nn.Sequential:
+    """A compact network `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
     The first convolution has 16 channels; each of the `stages` (channels, convolutions) begins by halving the map;
     `head` is the number of channels that are averaged over the map for the logits. Half of all channels are the mirror
@@ -54,4 +56,4 @@ def compact(stages: Sequence[tuple[int, int]], head: int, *, separable: bool = F
         layers += [Shortcut(layer(width, width)) for _ in range(convolutions - 1)]
         inputs = width
     layers.append(convolution(inputs, head, 1))
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), PairMean(), nn.Linear(head // 2, len(CLASSES)))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), PairMean(), nn.Linear(head // 2, classes))

@@ -1,7 +1,7 @@
 """Trained nets as ONNX files, which run where there is no PyTorch, in full or with weights of 8 bits.
 
 The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 `(N, 48, 48)`, and gives `logits`
-`(N, 7)`, float32, in the order of the `classes` that its metadata name. Quantization is ONNX Runtime's
+`(N, C)`, float32, in the order of the `classes` that its metadata name. Quantization is ONNX Runtime's
 (onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
-from fer_utils.data.faces import CLASSES, SIDE_PX
+from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import InputError, unknown
-from fer_utils.files import write_whole
+from fer_utils.files import atomic_write
+from fer_utils.models.weights import Trained
 
 # int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
 # int8-static: that range is fixed beforehand, by what the net does on Training faces.
@@ -30,7 +31,7 @@ CALIBRATION_BATCH = 16
 
 
 class PixelNet(nn.Module):
-    """A net with its preprocessing before it: uint8 `(N, 48, 48)` -> logits `(N, 7)`."""
+    """A net with its preprocessing before it: uint8 `(N, 48, 48)` -> logits `(N, C)`."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
@@ -41,8 +42,8 @@ class PixelNet(nn.Module):
         return self.net(to_input(faces))
 
 
-def export(net: nn.Module, name: str, files: Mapping[str, Path], faces: np.ndarray | None = None) -> None:
-    """Write a net as ONNX files, one in each of the `FORMATS` that `files` has a path for; a file appears whole.
+def export(trained: Trained, files: Mapping[str, Path], faces: np.ndarray | None = None) -> None:
+    """Write a network as ONNX files, one in each of the `FORMATS` that `files` has a path for; a file appears whole.
 
     `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
     """
@@ -55,10 +56,10 @@ def export(net: nn.Module, name: str, files: Mapping[str, Path], faces: np.ndarr
         raise InputError("int8-static is calibrated on Training faces: give --data")
     with TemporaryDirectory() as folder:
         full = Path(folder) / "full.onnx"
-        _export_full(net, full)  # takes seconds, the rest tenths
+        _export_full(trained.net, full)  # takes seconds, the rest tenths
         for format, path in files.items():
             file = full if format == "onnx" else _quantize(full, None if format == "int8" else faces)
-            write_whole(path, _stripped(file, name))
+            atomic_write(path, _stripped(file, trained))
 
 
 def _export_full(net: nn.Module, path: Path) -> None:
@@ -110,7 +111,7 @@ class _Calibration:
         return None if batch is None else {"faces": batch}
 
 
-def _stripped(path: Path, name: str) -> bytes:
+def _stripped(path: Path, trained: Trained) -> bytes:
     """A file whose nodes do not say where they came from, and tensors are numbers: all that outweighs a small net."""
     import onnx
 
@@ -129,12 +130,12 @@ def _stripped(path: Path, name: str) -> bytes:
         node.input[:] = [names.setdefault(each, str(len(names))) for each in node.input]
         node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
     del file.metadata_props[:]
-    onnx.helper.set_model_props(file, {"model": name, "classes": ",".join(CLASSES)})
+    onnx.helper.set_model_props(file, {"model": trained.model, "classes": ",".join(trained.classes)})
     return file.SerializeToString()
 
 
-def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    """The name of the model in an ONNX file that `export` wrote, and what reads faces with it, on one thread.
+def open_onnx(path: Path) -> tuple[str, tuple[str, ...], Callable[[np.ndarray], np.ndarray]]:
+    """The model and classes of an ONNX file that `export` wrote, and what computes logits with it, on one thread.
 
     It reads one face after the other: `int8` rounds the activations of all faces that come together alike, so that
     what it says of a face would hang on the others.
@@ -148,11 +149,11 @@ def open_onnx(path: Path) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own classes, which it does not export
         raise InputError(f"{path}: not an ONNX file that can be read ({error})") from None
-    name = session.get_modelmeta().custom_metadata_map.get("model")
-    if name is None:
+    about = session.get_modelmeta().custom_metadata_map
+    if not {"model", "classes"} <= about.keys():
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer export` wrote")
 
     def read(faces: np.ndarray) -> np.ndarray:
         return np.concatenate([session.run(["logits"], {"faces": faces[i : i + 1]})[0] for i in range(len(faces))])
 
-    return name, read
+    return about["model"], tuple(about["classes"].split(",")), read

@@ -33,8 +33,10 @@ SHALLOW = (32, 32, 64, 64)  # of cnn-103k
 HIDDEN = 512  # of the fully connected layer of cnn-103k
 
 
-def skeleton(block: type[ConvBN | ConvDW], fully_connected: bool, width: float) -> nn.Sequential:
-    """The MobileNet's stages with a block of one's choice `(N, 1, 48, 48)` -> logits `(N, 7)`.
+def skeleton(
+    block: type[ConvBN | ConvDW], fully_connected: bool, width: float, classes: int = len(CLASSES)
+) -> nn.Sequential:
+    """The MobileNet's stages with the given block: `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
     The widths are those of mobilenet-46k times `width`. The head averages over the map, and has a hidden layer as
     cnn-103k has it where it is fully connected.
@@ -49,13 +51,13 @@ def skeleton(block: type[ConvBN | ConvDW], fully_connected: bool, width: float) 
     if fully_connected:
         layers.append(LinearBN(inputs, hidden))
         inputs = hidden
-    return nn.Sequential(*layers, nn.Linear(inputs, len(CLASSES)))
+    return nn.Sequential(*layers, nn.Linear(inputs, classes))
 
 
-def shallow(width: float) -> nn.Sequential:
+def shallow(width: float, classes: int = len(CLASSES)) -> nn.Sequential:
     """The stages and the head of cnn-103k, with its widths times `width`."""
     *channels, hidden = _times(width, (*SHALLOW, HIDDEN))
-    return cnn([(n,) for n in channels], [hidden])
+    return cnn([(n,) for n in channels], [hidden], classes)
 
 
 def _times(width: float, channels: Sequence[int]) -> list[int]:
@@ -63,7 +65,7 @@ def _times(width: float, channels: Sequence[int]) -> list[int]:
     return [max(int(width * n + i / len(channels)), 1) for i, n in enumerate(channels)]
 
 
-FAMILIES: dict[str, Callable[[float], nn.Sequential]] = {
+FAMILIES: dict[str, Callable[..., nn.Sequential]] = {
     "cnn4fc": shallow,
     "cnn8fc": partial(skeleton, ConvBN, True),
     "cnn8": partial(skeleton, ConvBN, False),
@@ -83,9 +85,9 @@ def width_for(family: str, budget: int) -> float:
     return min((over - 1, over), key=lambda k: abs(count(k) - budget)) / 1000
 
 
-def matched(family: str, budget: int) -> nn.Sequential:
+def matched(family: str, budget: int, classes: int = len(CLASSES)) -> nn.Sequential:
     """The net of a family that has as many parameters as `budget`, nearly."""
-    return FAMILIES[family](width_for(family, budget))
+    return FAMILIES[family](width_for(family, budget), classes=classes)
 
 
 def chain(budget: int) -> list[str]:
@@ -99,6 +101,6 @@ def thousands(count: int) -> str:
     return f"{count // 1000}k"
 
 
-def narrow(budget: int) -> nn.Sequential:
+def narrow(budget: int, classes: int = len(CLASSES)) -> nn.Sequential:
     """Separable convolutions in the widths that `cnn8` has at this budget: the block alone, its savings not spent."""
-    return FAMILIES["separable8"](width_for("cnn8", budget))
+    return FAMILIES["separable8"](width_for("cnn8", budget), classes=classes)

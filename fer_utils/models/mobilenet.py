@@ -8,8 +8,10 @@ from fer_utils.data.faces import CLASSES
 from fer_utils.models.blocks import ConvBN, ConvDW
 
 
-def mobilenet(stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Sequence[int] = ()) -> nn.Sequential:
-    """A MobileNet `(N, 1, 48, 48)` -> logits `(N, 7)`, in the manner of Howard et al. 2017, arXiv 1704.04861.
+def mobilenet(
+    stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Sequence[int] = (), classes: int = len(CLASSES)
+) -> nn.Sequential:
+    """A MobileNet `(N, 1, 48, 48)` -> logits `(N, classes)`, in the manner of Howard et al. 2017, arXiv 1704.04861.
 
     `stem` gives the channels of the plain convolutions before the pool, `blocks` the (channels, stride) of each
     depthwise separable convolution after it, `hidden` the widths of fully connected layers between the global average
@@ -28,4 +30,4 @@ def mobilenet(stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Se
     for width in hidden:
         layers += [nn.Linear(channels, width), nn.ReLU(inplace=True)]
         channels = width
-    return nn.Sequential(*layers, nn.Linear(channels, len(CLASSES)))
+    return nn.Sequential(*layers, nn.Linear(channels, classes))

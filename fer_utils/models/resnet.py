@@ -31,8 +31,8 @@ class Residual(nn.Module):
         return self.activation(self.body(x) + self.shortcut(x))
 
 
-def resnet(channels: Sequence[int], blocks: int) -> nn.Sequential:
-    """A ResNet `(N, 1, 48, 48)` -> logits `(N, 7)`: a 5x5 stem that halves the map, then a stage a width.
+def resnet(channels: Sequence[int], blocks: int, classes: int = len(CLASSES)) -> nn.Sequential:
+    """A ResNet `(N, 1, 48, 48)` -> logits `(N, classes)`: a 5x5 stem that halves the map, then a stage a width.
 
     It reads faces of other sizes too, of multiples of 8 pixels.
 
@@ -51,5 +51,5 @@ def resnet(channels: Sequence[int], blocks: int) -> nn.Sequential:
         nn.Flatten(),
         PairMean(),
         nn.Dropout(0.2),
-        nn.Linear(inputs // 2, len(CLASSES)),
+        nn.Linear(inputs // 2, classes),
     )

@@ -8,8 +8,10 @@ from fer_utils.data.faces import CLASSES
 from fer_utils.models.blocks import ConvBN, LinearBN
 
 
-def vgg(channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int]) -> nn.Sequential:
-    """A small VGG `(N, 1, 48, 48)` -> logits `(N, 7)`, after Simonyan and Zisserman 2014, arXiv 1409.1556.
+def vgg(
+    channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int], classes: int = len(CLASSES)
+) -> nn.Sequential:
+    """A small VGG `(N, 1, 48, 48)` -> logits `(N, classes)`, after Simonyan and Zisserman 2014, arXiv 1409.1556.
 
     `channels` gives each stage's channels, `norms` whether its convolutions have BatchNorm, `hidden` the widths of the
     fully connected layers. Convolutions have a bias even before a BatchNorm, as the Keras original has.
@@ -29,4 +31,4 @@ def vgg(channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int]) -
     for width in hidden:
         layers.append(LinearBN(features, width, dropout=0.35))
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, len(CLASSES)))
+    return nn.Sequential(*layers, nn.Linear(features, classes))

@@ -1,5 +1,6 @@
 """The zoo: the named models, what each is made of, and what it costs."""
 
+import copy
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fer_utils.data.faces import SIDE_PX
+from fer_utils.data.faces import CLASSES, SIDE_PX
 from fer_utils.errors import unknown
 from fer_utils.models.cnn import cnn
 from fer_utils.models.compact import compact
@@ -20,7 +21,7 @@ from fer_utils.models.vgg import vgg
 
 # The models of the original report. It gives the structures of mobilenet-46k and the VGG. Of the others it gives the
 # parameters alone; the structures here are reconstructions that have exactly as many.
-HOMEWORK: dict[str, Callable[[], nn.Sequential]] = {
+HOMEWORK: dict[str, Callable[..., nn.Sequential]] = {
     "mobilenet-46k": partial(mobilenet, (32, 32), [(64, 1), (64, 1), (80, 2), (80, 1), (80, 2), (80, 1)]),
     "mobilenet-112k": partial(mobilenet, (64, 64), [(64, 1), (64, 1), (128, 2), (128, 1), (128, 2), (128, 1)]),
     "mobilenet-158k": partial(
@@ -32,7 +33,7 @@ HOMEWORK: dict[str, Callable[[], nn.Sequential]] = {
     "cnn-852k": partial(cnn, [(64,), (64, 128), (128, 128, 128)], hidden=[512, 64]),
     "vgg-1.9m": partial(vgg, (64, 128, 128), (True, False, True), hidden=[512, 512]),
 }
-MODELS: dict[str, Callable[[], nn.Sequential]] = {
+MODELS: dict[str, Callable[..., nn.Sequential]] = {
     **HOMEWORK,
     # The number is a limit: the size of the net, by others, that each stands beside.
     "compact-46k": partial(compact, [(64, 4), (88, 3), (96, 3)], head=112, separable=True),
@@ -59,11 +60,11 @@ def family(name: str) -> str:
     return name.partition("-")[0]
 
 
-def build(name: str, seed: int = 0) -> nn.Sequential:
-    """A new model from the zoo, its weights drawn with `seed`: `(N, 1, 48, 48)` -> logits `(N, 7)`."""
+def build(name: str, seed: int = 0, classes: int = len(CLASSES)) -> nn.Sequential:
+    """A new model of the zoo, initialized with `seed` on the CPU: `(N, 1, 48, 48)` -> logits `(N, classes)`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MODELS[check_model(name)]()
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reset a GPU's generator
+        return MODELS[check_model(name)](classes=classes)
 
 
 def parameters(model: nn.Module) -> int:
@@ -82,12 +83,10 @@ def takes_any_size(model: nn.Sequential) -> bool:
 
 
 def multiply_adds(model: nn.Module) -> int:
-    """Multiply-adds to read one face here, with those of zeros: at borders, and in a strided filter's mirror image."""
-    face = torch.zeros(1, 1, SIDE_PX, SIDE_PX, device=next(model.parameters()).device)
-    training = model.training
+    """MACs to classify one face, including those with zeros: at borders, and in a strided filter's mirror image."""
+    shapes = copy.deepcopy(model).to("meta").eval()  # counts without computing
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.eval()(face)
-    model.train(training)
+        shapes(torch.zeros(1, 1, SIDE_PX, SIDE_PX, device="meta"))
     return counter.get_total_flops() // 2
 
 

@@ -120,7 +120,7 @@ def _original_pairs(pairs: list[Comparison], table: pd.DataFrame, say: Say) -> I
 def costs_and_failures(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
     """Question 4, the rest: what the nets cost, where they fail, and whether FER+'s voters agree with the label.
 
-    `data` and `ferplus` are the paths of FER2013 and of FER+'s votes; without the second, nothing is said of voters.
+    `data` and `ferplus` are the paths of FER2013 and of other votes than the bundled ones of FER+.
     """
     return answer(table, language, _costs_and_failures(table, sentences(language), data, ferplus))
 
@@ -137,8 +137,8 @@ def _costs_and_failures(table: pd.DataFrame, say: Say, data: str, ferplus: str) 
     yield say["failures"].format(worst=comma.join(worst), measure=say[measure], seed=seed_shown(table, say))
     if len(said) > 1:
         yield say["shared_errors"].format(**_shared_errors(said))
-    if ferplus:
-        votes = failures.voted(table, data, ferplus)
+    votes = failures.voted(table, data, ferplus) if data else None
+    if votes is not None:
         yield say["ferplus"].format(faces=int((votes != UNLABELLED).sum()))
         yield "\n".join("- " + _voters(model, answers, votes, say) for model, answers in said.items())
 

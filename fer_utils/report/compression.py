@@ -9,37 +9,38 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import torch
-from torch import nn
 
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.load import load
-from fer_utils.files import write_whole
+from fer_utils.files import atomic_write
 from fer_utils.models import weights, zoo
 from fer_utils.models.export import FORMATS, export, open_onnx
+from fer_utils.models.weights import Trained
 from fer_utils.report import failures
 from fer_utils.report.analysis import final_measure
 from fer_utils.report.costs import face_milliseconds
 from fer_utils.report.display import Table, note
 from fer_utils.report.language import sentences
 from fer_utils.report.publish import fill
-from fer_utils.training.evaluate import labelled_part, reader
+from fer_utils.training.evaluate import Reader, labelled_part, reader
 
 FILES = Path("figures/compression.csv")
 
 
-def compressed(name: str, net: nn.Module, faces: FaceSet, measure: str) -> pd.DataFrame:
+def compressed(trained: Trained, faces: FaceSet, measure: str) -> pd.DataFrame:
     """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
-    rows = [("float16", weights.file_bytes(net, name), reader(net, torch.device("cpu")))]
+    size = weights.file_bytes(trained.net, trained.model)
+    rows: list[tuple[str, int, Reader]] = [("float16", size, reader(trained, torch.device("cpu")))]
     with TemporaryDirectory() as folder:
         files = {format: Path(folder) / f"{format}.onnx" for format in FORMATS}
-        export(net, name, files, training)
-        rows += [(format, file.stat().st_size, open_onnx(file)[1]) for format, file in files.items()]
+        export(trained, files, training)
+        rows += [(format, file.stat().st_size, Reader(*open_onnx(file))) for format, file in files.items()]
     found = [read(part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {
-            "model": name,
-            "parameters": zoo.parameters(net),
+            "model": trained.model,
+            "parameters": zoo.parameters(trained.net),
             "format": [format for format, *_ in rows],
             "bytes": [size for _, size, _ in rows],
             "accuracy": [(predicted == part.labels).mean() for predicted in found],
@@ -54,7 +55,7 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
     found = []
     for model in failures.examples(table)[:2]:
         run = table[table.model == model].sort_values("seed").run.iloc[0]
-        found.append(compressed(*weights.open_model(run), faces, measure))
+        found.append(compressed(weights.open_model(run), faces, measure))
     shown = pd.concat(found)[["model", "format", "bytes", "accuracy", "milliseconds"]]
     shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)
     shown = shown.rename(columns=say | {"accuracy": say["accuracy_on"].format(measure=say[measure])})
@@ -77,10 +78,10 @@ def files_block(table: pd.DataFrame) -> str:
 def main() -> None:
     """Measure the compact nets that ship, and the homework's MobileNet."""
     faces = load(sys.argv[1])
-    files = [*sorted(weights.SHIPPED.glob("compact-*.safetensors")), weights.locate("mobilenet-46k")]
-    rows = [compressed(*weights.load_weights(file), faces, "PublicTest") for file in files]
+    names = [name for name in weights.bundled_names() if name.startswith("compact-") and name.endswith(".fer2013")]
+    rows = [compressed(weights.open_model(name), faces, "PublicTest") for name in [*names, "mobilenet-46k"]]
     table = pd.concat(rows, ignore_index=True)
-    write_whole(FILES, table.to_csv(index=False))
+    atomic_write(FILES, table.to_csv(index=False))
     fill(Path("README.md"), "files", files_block(table))
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_utils.data.faces import SIDE_PX
+from fer_utils.data.faces import CLASSES, SIDE_PX
 from fer_utils.models import weights, zoo
+from fer_utils.models.weights import Trained
 from fer_utils.report.analysis import summarize
 from fer_utils.training.evaluate import Reader, reader
 
@@ -20,11 +21,11 @@ COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "se
 def costs(table: pd.DataFrame) -> pd.DataFrame:
     """The summary of a results table with every cost of its models; the time for a face is measured here and now."""
     summary = summarize(table)
-    nets = [zoo.build(name) for name in summary.model]
+    nets = [Trained(name, CLASSES, zoo.build(name)) for name in summary.model]
     return summary.assign(
         million_multiply_adds=summary.multiply_adds / 1e6,
-        kilobytes=[weights.file_bytes(net, name) / 1e3 for net, name in zip(nets, summary.model, strict=True)],
-        milliseconds=face_milliseconds([reader(net, torch.device("cpu")) for net in nets]),
+        kilobytes=[weights.file_bytes(each.net, each.model) / 1e3 for each in nets],
+        milliseconds=face_milliseconds([reader(each, torch.device("cpu")) for each in nets]),
     )
 
 

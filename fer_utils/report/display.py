@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from fer_utils.data import demo
-from fer_utils.files import write_whole
+from fer_utils.files import atomic_write
 from fer_utils.report.language import sentences
 
 METADATA = "fer_utils"
@@ -78,8 +78,8 @@ class Figure:
 def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
     """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
     for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
-        write_whole(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
-    write_whole(folder / f"{name}.png", b64decode(bundle["image/png"]))
+        atomic_write(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
+    atomic_write(folder / f"{name}.png", b64decode(bundle["image/png"]))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from fer_utils.errors import FerError
-from fer_utils.files import write_whole
+from fer_utils.files import atomic_write
 from fer_utils.report.display import METADATA, write_figure
 from fer_utils.report.fonts import FOLDER, check_glyphs
 from fer_utils.report.language import LANGUAGES, translated
@@ -236,8 +236,8 @@ def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
     pdf, _ = TypstPDFExporter().from_notebook_node(nb, resources)
     html, _ = ReportHTMLExporter().from_notebook_node(nb, resources)
     page = out.with_suffix(".html")
-    write_whole(out, pdf)
-    write_whole(page, html)
+    atomic_write(out, pdf)
+    atomic_write(page, html)
     return [out, page]
 
 

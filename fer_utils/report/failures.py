@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.data.faces import CLASSES, UNLABELLED
-from fer_utils.data.ferplus import majorities
 from fer_utils.data.load import load
+from fer_utils.data.votes import majority
 from fer_utils.report.analysis import final_measure, summarize
 from fer_utils.report.statistics import interval, predictions
 from fer_utils.training.evaluate import labelled_part
@@ -46,13 +46,16 @@ def least_recognized(said: pd.DataFrame) -> pd.Index:
     return found[found.low <= found.recall.min()].sort_values("recall").index
 
 
-def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray:
-    """What most of FER+'s voters saw in each face of the test, -1 for no majority, in the order of `predictions_of`."""
-    faces = load(data)
-    part = labelled_part(faces, final_measure(table))
-    mine = np.isin(faces.usage, part.usage) & np.isin(faces.digests, part.digests) & (faces.labels != UNLABELLED)
-    names = [f"{digest:016x}" for digest in faces.digests[mine]]
-    return majorities(faces, ferplus)[mine][np.lexsort([faces.labels[mine], names])]
+def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray | None:
+    """The majority of FER+'s voters on each face of the test, -1 for none, in the order of `predictions_of`.
+
+    None where the faces have no votes.
+    """
+    part = labelled_part(load(data, ferplus), final_measure(table))
+    if part.votes is None:
+        return None
+    names = [f"{digest:016x}" for digest in part.digests]
+    return majority(part.votes)[np.lexsort([part.labels, np.array(names)])]
 
 
 def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from IPython.core.getipython import get_ipython
 
 from fer_utils.errors import InputError, unknown
 from fer_utils.models import matched
-from fer_utils.models.weights import ships
+from fer_utils.models.weights import bundled
 from fer_utils.report.language import sentences
-from fer_utils.training.study import listed, train_study, whole_numbers
+from fer_utils.training.launchers import Job, run_study
+from fer_utils.training.study import single_stage, split_names, whole_numbers
 
 PARAMETERS: dict[str, tuple[type, ...]] = {
     "data": (str,),
@@ -41,7 +42,7 @@ def study(**parameters: Any) -> pd.DataFrame:
     check_parameters(parameters)
     if shell := get_ipython():
         check_injected(shell.user_ns["In"])
-    return _trained(parameters, listed(parameters["models"]))
+    return _trained(parameters, split_names(parameters["models"]))
 
 
 def study_of_equals(**parameters: Any) -> pd.DataFrame:
@@ -60,16 +61,16 @@ def study_of_equals(**parameters: Any) -> pd.DataFrame:
 
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
     """The results table of some models, trained as a notebook's parameters say."""
-    teachers = listed(parameters["teachers"])
-    return train_study(
-        located(parameters["data"]),
+    study = single_stage(
         models,
         whole_numbers(str(parameters["seeds"])),
         parameters["recipe"],
         parameters["epochs"] or None,
-        parameters["device"],
-        located(parameters["runs_dir"]),
-        teachers=[teacher if ships(teacher) else located(teacher) for teacher in teachers],
+        teachers=[name if bundled(name) else located(name) for name in split_names(parameters["teachers"])],
+        device=parameters["device"],
+    )
+    return run_study(
+        study, Job(located(parameters["data"]), Path(located(parameters["runs_dir"])), device=parameters["device"])
     )
 
 
@@ -83,7 +84,7 @@ def located(path: str) -> str:
 def nets_of(budgets: str) -> list[str]:
     """The nets of equal size for budgets such as "20k,46k"."""
     known = {matched.thousands(budget): budget for budget in matched.BUDGETS}
-    names = listed(budgets)
+    names = split_names(budgets)
     if budgets and not names:
         raise InputError(f"budgets {budgets!r} names none: give some of {', '.join(known)}, or ''")
     for budget in names:

@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import write_whole
+from fer_utils.files import atomic_write
 from fer_utils.models import zoo
+from fer_utils.models.weights import DATA_OF_TARGET
 from fer_utils.report.analysis import NAMES, WAY, best_ways, final_measure, summarize
 from fer_utils.report.display import Table, write_figure
 from fer_utils.report.figures import curve
@@ -94,7 +95,7 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
     if not found:
         raise FerError(f"{readme}: no place for a table, which lies between <!-- {name} --> and <!-- /{name} -->")
     if block is not None:
-        write_whole(readme, text[: found.start()] + block + text[found.end() :])
+        atomic_write(readme, text[: found.start()] + block + text[found.end() :])
     return found[0]
 
 
@@ -112,10 +113,10 @@ def publish(table: pd.DataFrame, project: Path) -> None:
         elif pd.isna(ships) or not ships:
             raise FerError(f"the weights of the best {model} are not there, and do not ship: train it again")
     for model, content in contents.items():  # all are there before the first is replaced
-        write_whole(shipped / f"{model}.safetensors", content)
+        atomic_write(shipped / f"{model}.{DATA_OF_TARGET['labels']}.safetensors", content)
     table = table.drop(columns="run").assign(shipped=table.index.isin(best))
-    write_whole(figures / "runs.csv", table.to_csv(index=False))
-    write_whole(figures / "results.csv", summarize(table).to_csv(index=False))
+    atomic_write(figures / "runs.csv", table.to_csv(index=False))
+    atomic_write(figures / "results.csv", summarize(table).to_csv(index=False))
     write_figure("curve", curve(table, "curve", "en")._repr_mimebundle_()[0], figures)
     fill(readme, "results", results_block(table))
 

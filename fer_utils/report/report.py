@@ -8,16 +8,15 @@ import nbformat
 import pandas as pd
 import papermill
 
-from fer_utils.data.ferplus import majorities
 from fer_utils.data.load import load
 from fer_utils.errors import InputError
-from fer_utils.files import write_whole
-from fer_utils.models.weights import ships
+from fer_utils.files import atomic_write
+from fer_utils.models.weights import bundled
 from fer_utils.report import execute, export, notebooks
 from fer_utils.report.analysis import summarize
 from fer_utils.report.fonts import check_glyphs
 from fer_utils.report.merge import answers, merge
-from fer_utils.training.study import listed, whole_numbers
+from fer_utils.training.study import split_names, whole_numbers
 
 
 def defaults(notebook: Path) -> dict[str, Any]:
@@ -49,15 +48,15 @@ def make_report(
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
     for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
-        majorities(faces, votes)
+        load(data, votes)  # refuses votes on other faces
     table = _train(parameters)
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(merge(executed, table, language, author), out, execute.NOTEBOOKS)
     if figures_dir:
         export.write_figures(executed, figures_dir)
-        write_whole(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
-        write_whole(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
-        write_whole(figures_dir / "report-answers.md", "\n\n".join(answers(executed)) + "\n")
+        atomic_write(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
+        atomic_write(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
+        atomic_write(figures_dir / "report-answers.md", "\n\n".join(answers(executed)) + "\n")
     return written
 
 
@@ -73,13 +72,13 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     for name in ("data", "runs_dir", "ferplus"):
         if chosen.get(name, "demo") not in ("", "demo"):
             chosen[name] = str(Path(chosen[name]).expanduser().resolve())
-    return chosen | {"teachers": ",".join(map(_whole_path, listed(chosen["teachers"])))}
+    return chosen | {"teachers": ",".join(map(_whole_path, split_names(chosen["teachers"])))}
 
 
 def _whole_path(teacher: str) -> str:
     """A teacher, where it is a file or a folder by its whole path."""
     path = Path(teacher).expanduser()
-    return str(path.resolve()) if path.exists() and not ships(teacher) else teacher
+    return str(path.resolve()) if path.exists() and not bundled(teacher) else teacher
 
 
 def _common(parameters: list[dict[str, Any]], name: str) -> str:

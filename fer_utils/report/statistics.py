@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest, bootstrap
 
 from fer_utils.errors import InputError
+from fer_utils.training.records import read_predictions
 
 LEVEL = 0.05  # of the tests; the intervals are of 95 %
 RESAMPLES = 2000
@@ -20,14 +21,15 @@ def interval(share: float, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@cache
 def predictions(run: str) -> pd.DataFrame:
-    """What a finished run said of each face (`training.evaluate.answer`), in the order of part, face and label."""
-    file = Path(run) / "predictions.csv"
-    if not file.exists():
-        raise InputError(f"{file} is missing, as in runs of older versions: delete the run's folder and train it again")
-    # The order of the faces is that of the file that they were read from, and no part of their fingerprint.
-    return pd.read_csv(file).sort_values(["part", "face", "label"], kind="stable", ignore_index=True)
+    """A finished run's predictions (`training.evaluate.answer`), in the order of part, face and label."""
+    return _sorted_predictions(run, (Path(run) / "run.json").stat().st_mtime_ns if Path(run).exists() else 0)
+
+
+@cache
+def _sorted_predictions(run: str, mtime_ns: int) -> pd.DataFrame:
+    """The same, cached until the run is trained again."""
+    return read_predictions(Path(run)).sort_values(["part", "face", "label"], kind="stable", ignore_index=True)
 
 
 def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:

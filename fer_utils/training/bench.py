@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader, Dataset
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import SIDE_PX, FaceSet, split
 from fer_utils.data.load import load
+from fer_utils.data.targets import examples
 from fer_utils.models import zoo
-from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, precision
+from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, fastest_precision
 from fer_utils.training.evaluate import labelled_part
 from fer_utils.training.loop import train, turn_off_dropout
 from fer_utils.training.optimizers import build_optimizers
@@ -71,7 +72,8 @@ def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
     net = zoo.build(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not chosen.dropout:
         turn_off_dropout(net)
-    cast, optimizers = precision(CPU), build_optimizers(net, chosen)
+    cast = fastest_precision(CPU)
+    optimizers = build_optimizers(net, chosen, cast)
     net.train()
     inputs = to_input(torch.from_numpy(faces.images[: chosen.batch_size]))
     labels = torch.from_numpy(faces.labels[: chosen.batch_size])
@@ -87,10 +89,10 @@ def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
 
 def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
     """Our whole loop: augmentation, averaging, bookkeeping and the look at validation after each epoch."""
-    training, validation = split(faces)
-    for _ in train(zoo.build(model), training, validation, chosen, 0, CPU):
-        size = min(chosen.batch_size, len(training))
-        yield len(training) // size * size
+    training, validation = (examples(part, "labels") for part in split(faces))
+    for _ in train(zoo.build(model), training, validation, chosen, 0, CPU, fastest_precision(CPU)):
+        n, size = len(training.images), min(chosen.batch_size, len(training.images))
+        yield n // size * size
 
 
 def images_per_second(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, runs: int) -> list[float]:

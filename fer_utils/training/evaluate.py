@@ -1,6 +1,7 @@
-"""A model's answers on faces, and what they are worth."""
+"""A trained network's predictions on faces, and the metrics computed from them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,64 +10,84 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fer_utils.data.augment import to_input
-from fer_utils.data.faces import CLASSES, USAGES, FaceSet, leaked, split
+from fer_utils.data.augment import Augmentation, crops, draw_view, to_input
+from fer_utils.data.faces import CLASSES, UNLABELLED, USAGES, FaceSet, canonical, split
 from fer_utils.data.load import load
 from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
+from fer_utils.data.votes import VOTE_CLASSES, majority
 from fer_utils.errors import InputError, unknown
 from fer_utils.models.export import SUFFIX, open_onnx
-from fer_utils.models.weights import open_model
+from fer_utils.models.weights import Trained, open_model
+from fer_utils.training.devices import exact_float32
 
 # Faces at once. On a CPU more of them leave the cache: a ResNet took 1.2 ms a face in batches of 256, 0.7 in 64.
 EVALUATION_BATCH = {"cpu": 64, "cuda": 1024}
 VALIDATION = "validation"
+# Random crops as a face detector's boxes vary: scale 0.85 to 1.15, shift up to a tenth of the side.
+FRAMING = Augmentation(zoom=0.15, shift_px=4.8)
+FRAMINGS = 8
+PROBABILITY_COLUMN = "p_{}"
 
 
-Reader = Callable[[np.ndarray], np.ndarray]  # faces, uint8 (N, 48, 48) -> logits (N, 7)
+@dataclass(frozen=True)
+class Reader:
+    """A trained network as a function: faces, uint8 `(N, 48, 48)`, to logits, float32 `(N, C)`, C its classes."""
+
+    model: str
+    classes: tuple[str, ...]
+    logits: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """The logits of faces."""
+        return self.logits(faces)
 
 
 @torch.inference_mode()
 def logits(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits `(N, 7)` for uint8 images `(N, 48, 48)` on the model's own device, in the caller's precision."""
+    """Logits `(N, C)` for uint8 images `(N, 48, 48)` on the model's own device, in the caller's precision."""
     batches = images.split(EVALUATION_BATCH[images.device.type])
-    return torch.cat([model(to_input(batch)).float() for batch in batches])
+    with exact_float32():
+        return torch.cat([model(to_input(batch)).float() for batch in batches])
 
 
-def reader(model: nn.Module, device: torch.device) -> Reader:
-    """What reads faces with a model, in float32."""
-    net = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return lambda faces: logits(net, torch.from_numpy(faces).to(device)).cpu().numpy()
+def reader(trained: Trained, device: torch.device) -> Reader:
+    """The reader of a network, in float32."""
+    net = trained.net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return Reader(
+        trained.model,
+        trained.classes,
+        lambda faces: logits(net, torch.from_numpy(np.ascontiguousarray(faces)).to(device)).cpu().numpy(),
+    )
 
 
-def open_reader(name: str, device: torch.device) -> tuple[str, Reader]:
-    """The name of a model and what reads faces with it: an ONNX file, or what `weights.locate` takes."""
+def open_reader(name: str, device: torch.device) -> Reader:
+    """The reader of an ONNX file, or of what `weights.locate` takes."""
     path = Path(name).expanduser()
     if path.suffix == SUFFIX and path.is_file():
-        return open_onnx(path)
-    model, net = open_model(name)
-    return model, reader(net, device)
+        return Reader(*open_onnx(path))
+    return reader(open_model(name), device)
 
 
 def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
-    """What a model sees in faces, uint8 `(N, 48, 48)`: a row a face, its `label` and the probability of every class."""
+    """A row for each face, uint8 `(N, 48, 48)`: its `label`, a number, and the probability of every class."""
     found = torch.from_numpy(read(faces))
-    table = pd.DataFrame(found.softmax(1).numpy(), columns=list(CLASSES))
+    table = pd.DataFrame(found.softmax(1).numpy(), columns=list(read.classes))
     table.insert(0, "label", found.argmax(1).numpy())
     return table
 
 
 def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
-    """What a model sees in the files that people hold: a row a face.
+    """Classify the faces in files: a row for each.
 
     Of images and their folders, in any number: the `file`, the name of its class as `label`, and the probability of
-    every class. Of one csv or parquet of faces: `id`, or the row's number, and the number of its class as `label`,
-    which is what Kaggle takes. Raises `InputError` for anything else.
+    every class. Of one CSV or Parquet file of faces: `id`, or the row's number, and the number of its class as `label`,
+    as Kaggle expects. Raises `InputError` for anything else.
     """
     if all(path.is_dir() or is_picture(path) for path in paths):
         pictures = find_pictures(paths)
         table = classify(read, read_pictures(pictures))
         table.insert(0, "file", [str(path) for path in pictures])
-        return table.assign(label=[CLASSES[label] for label in table.label])
+        return table.assign(label=[read.classes[label] for label in table.label])
     if len(paths) > 1:
         allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
         raise InputError(f"{len(paths)} paths: give {allowed}")
@@ -75,47 +96,49 @@ def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
     return pd.DataFrame({"id": ids, "label": classify(read, faces.images).label})
 
 
-def answer(read: Reader, part: FaceSet, faces: FaceSet) -> pd.DataFrame:
-    """What a model says of each labelled face: a row a face.
+def answer(read: Reader, part: FaceSet) -> pd.DataFrame:
+    """A network's predictions: a row for each labelled face.
 
-    `face` is the hash of its pixels, `label` its own class, `predicted` the most likely one, `predicted_flip_averaged`
-    that of the logits of the face and of its mirror image together, at twice the cost. `leaked` marks the faces that
-    Training of `faces` holds, pixel for pixel or nearly: all of Training's own, some of a test, and all where there is
-    no Training to look at.
+    `face` is the hash of its pixels, `label` FER2013's class, `majority` that of FER+'s voters (-1 for none; only where
+    faces have votes), `predicted` the most likely class, `predicted_flip_averaged` that with flip TTA, `p_CLASS` its
+    probabilities. `leaked` marks the faces that Training also holds, or may hold (`mark_duplicates`).
     """
     plain = read(part.images)
-    mirrored = read(np.ascontiguousarray(part.images[:, :, ::-1]))
-    training = faces[faces.usage == "Training"]  # also those that lost their label to FER+'s voters
-    known = leaked(part, training) if len(training) and "Training" not in part.usage else np.ones(len(part), bool)
-    return pd.DataFrame(
-        {
-            "face": [f"{digest:016x}" for digest in part.digests],
-            "label": part.labels,
-            "predicted": plain.argmax(1),
-            "predicted_flip_averaged": (plain + mirrored).argmax(1),
-            "leaked": known,
-        }
-    )
+    mirrored = read(part.images[:, :, ::-1])
+    probabilities = torch.from_numpy(plain).softmax(1).numpy().round(4)
+    columns = {
+        "face": [f"{digest:016x}" for digest in part.digests],
+        "label": part.labels,
+        **({} if part.votes is None else {"majority": majority(part.votes)}),
+        "predicted": plain.argmax(1),
+        "predicted_flip_averaged": (plain + mirrored).argmax(1),
+        "leaked": np.ones(len(part), bool) if part.duplicate is None else part.duplicate,
+    }
+    names = [PROBABILITY_COLUMN.format(name) for name in read.classes]
+    return pd.DataFrame({**columns, **dict(zip(names, probabilities.T, strict=True))})
 
 
-def assess(answers: pd.DataFrame) -> dict[str, Any]:
-    """What the answers are worth: `accuracy`, `n`, and `per_class` precision, recall and `n`.
+def assess(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
+    """The metrics of predictions: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
-    What is a share of no faces is None: `accuracy_without_leak` where every face is leaked or may be, the recall of a
-    class without faces, and the precision of one that was never named.
+    `truth` names the column of right classes, `label` or `majority`; faces without one are left out. A share of no
+    faces is None: `accuracy_without_leak` where every face is leaked or may be, the recall of a class without faces,
+    and the precision of one that was never predicted.
     """
-    hits = answers.predicted == answers.label
+    answers = answers[answers[truth] != UNLABELLED]
+    right = answers[truth]
+    hits = answers.predicted == right
     per_class = {
         name: {
             "precision": _share(hits[answers.predicted == label]),
-            "recall": _share(hits[answers.label == label]),
-            "n": int((answers.label == label).sum()),
+            "recall": _share(hits[right == label]),
+            "n": int((right == label).sum()),
         }
-        for label, name in enumerate(CLASSES)
+        for label, name in enumerate(CLASSES if truth == "label" else VOTE_CLASSES)
     }
     return {
         "accuracy": _share(hits),
-        "accuracy_flip_averaged": _share(answers.predicted_flip_averaged == answers.label),
+        "accuracy_flip_averaged": _share(answers.predicted_flip_averaged == right),
         "accuracy_without_leak": _share(hits[~answers.leaked]),
         "n": len(answers),
         "per_class": per_class,
@@ -126,32 +149,68 @@ def _share(hits: pd.Series) -> float | None:
     return float(hits.mean()) if len(hits) else None
 
 
+def truth_of(read: Reader) -> str:
+    """The column of `answer` that a network's own target names as right: `majority` if it knows FER+'s classes."""
+    return "majority" if read.classes == VOTE_CLASSES else "label"
+
+
+def framing_loss(read: Reader, part: FaceSet, answers: pd.DataFrame) -> dict[str, float] | None:
+    """The accuracy that random framing costs: its `mean` over eight fixed draws, and a 95 % interval `low`..`high`.
+
+    A draw crops each face at a scale of 0.85 to 1.15, shifted by up to a tenth of the side, the edge repeated. The
+    interval is that of the paired differences over the faces. None where no face has a right class.
+    """
+    truth = answers[truth_of(read)].to_numpy() if truth_of(read) in answers else np.full(len(part), UNLABELLED)
+    known = truth != UNLABELLED
+    if not known.any():
+        return None
+    images, right = torch.from_numpy(part.images[known]), truth[known]
+    lost = (answers.predicted.to_numpy()[known] == right).astype(float)
+    for seed in range(FRAMINGS):
+        view = draw_view(images, FRAMING, torch.Generator().manual_seed(seed))
+        lost -= (read(crops(images, view).numpy()).argmax(1) == right) / FRAMINGS
+    mean, error = lost.mean(), lost.std() / len(lost) ** 0.5
+    return {"mean": float(mean), "low": float(mean - 1.96 * error), "high": float(mean + 1.96 * error)}
+
+
 def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
-    """The labelled faces of a usage, or the `validation` part of Training. Raises `InputError` if there are none."""
+    """The labelled faces of a usage, or of the `validation` part of Training, in canonical order.
+
+    Raises `InputError` if there are none.
+    """
     if usage not in (VALIDATION, *USAGES):
         raise unknown("usage", usage, (VALIDATION, *USAGES))
-    part = split(faces)[1] if usage == VALIDATION else faces.part(usage)
+    part = split(faces)[1] if usage == VALIDATION else canonical(faces.part(usage))
     if not len(part):
         held = [u for u in USAGES if len(faces.part(u))]
         raise InputError(f"{faces.name} has no labelled {usage} faces; it has {', '.join(held) or 'none at all'}")
     return part
 
 
-def examine(read: Reader, faces: FaceSet) -> pd.DataFrame:
-    """A model's answers on validation and on every test usage that `faces` has, each a `part` of the table."""
-    tests = {usage: faces.part(usage) for usage in USAGES[1:] if len(faces.part(usage))}
-    parts = {VALIDATION: labelled_part(faces, VALIDATION)} | tests
-    return pd.concat([answer(read, part, faces).assign(part=name) for name, part in parts.items()], ignore_index=True)
+def examine(read: Reader, faces: FaceSet) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Predictions on validation and on every test usage that `faces` has, each a `part` of the table; and the metrics.
+
+    A metric's name begins with the part: `PublicTest_accuracy`, `PublicTest_votes_accuracy` and so on.
+    """
+    tables: list[pd.DataFrame] = []
+    metrics: dict[str, float] = {}
+    for name in (VALIDATION, *(usage for usage in USAGES[1:] if len(faces.part(usage)))):
+        part = labelled_part(faces, name)
+        answers = answer(read, part).assign(part=name)
+        tables.append(answers)
+        metrics |= {f"{name}_{key}": value for key, value in _metrics(read, part, answers).items()}
+    return pd.concat(tables, ignore_index=True), metrics
 
 
-def scores(answers: pd.DataFrame) -> dict[str, float]:
-    """Accuracy and number of faces for every part of the answers."""
-    found: dict[str, float] = {}
-    for name, rows in answers.groupby("part", sort=False):
-        worth = assess(rows)
-        found |= {f"{name}_accuracy": worth["accuracy"], f"{name}_faces": worth["n"]}
-        if name != VALIDATION:
-            found[f"{name}_accuracy_flip_averaged"] = worth["accuracy_flip_averaged"]
-            if worth["accuracy_without_leak"] is not None:
-                found[f"{name}_accuracy_without_leak"] = worth["accuracy_without_leak"]
-    return found
+def _metrics(read: Reader, part: FaceSet, answers: pd.DataFrame) -> dict[str, float]:
+    """The metrics of a part that the results table has, those that are known."""
+    found = assess(answers)
+    metrics = {"accuracy": found["accuracy"], "faces": found["n"]}
+    if answers.part.iloc[0] != VALIDATION:
+        metrics |= {name: found[name] for name in ("accuracy_flip_averaged", "accuracy_without_leak")}
+    if "majority" in answers:
+        by_votes = assess(answers, "majority")
+        metrics |= {"votes_accuracy": by_votes["accuracy"], "votes_faces": by_votes["n"]}
+    if framing := framing_loss(read, part, answers):
+        metrics |= {f"framing_{name}": value for name, value in framing.items()}
+    return {name: value for name, value in metrics.items() if value is not None}

@@ -1,6 +1,7 @@
 """The training loop, in the order in which things happen."""
 
 import copy
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,158 +10,209 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
-from fer_utils.data.augment import View, draw_view, flipped, look, shuffled, to_input
-from fer_utils.data.faces import FaceSet
+from fer_utils.data.augment import View, draw_view, flipped, render_view, shuffled, to_input
+from fer_utils.data.targets import Examples
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
-from fer_utils.training.devices import Cast, autocast, precision, recorded
-from fer_utils.training.distill import distillation_loss, view_of
+from fer_utils.training.devices import autocast, exact_float32
+from fer_utils.training.distillation import distillation_loss, view_of
 from fer_utils.training.evaluate import EVALUATION_BATCH, logits
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
 
+WARMUP = 0.25  # share of a one-cycle schedule
+START_DIVISOR, END_DIVISOR = 25, 250_000  # of its learning rate, at the start and at the end
+
+
+class TrainState:
+    """All that changes while a model is trained, after `epoch` finished epochs.
+
+    `history` has a dict for each epoch, `kept` the weights that the recipe would keep so far.
+    """
+
+    def __init__(self, model: nn.Sequential, recipe: Recipe, precision: str):
+        self.epoch, self.best = 0, -1.0
+        self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] = {}
+        self.model = model
+        self.average = copy.deepcopy(model) if recipe.averaging else model
+        self.optimizers = build_optimizers(model, recipe, precision)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` takes to resume; its tensors are those that are trained, so save them at once."""
+        plain = {name: getattr(self, name) for name in ("epoch", "best", "history", "kept")}
+        modules = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+        return plain | modules | {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state that `state_dict` gave."""
+        self.epoch, self.best, self.kept = state["epoch"], state["best"], state["kept"]
+        self.history = list(state["history"])
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+
+    def finish_epoch(self, row: dict[str, Any], recipe: Recipe) -> None:
+        """Count an epoch, with its row of the history, and keep the weights if the recipe says so."""
+        self.epoch += 1
+        self.history.append(row)
+        if recipe.keep == "last" or row["validation_accuracy"] > self.best:
+            self.best, self.kept = row["validation_accuracy"], copy.deepcopy(self.average.state_dict())
+
 
 def train(
     model: nn.Sequential,
-    training: FaceSet,
-    validation: FaceSet,
+    training: Examples,
+    validation: Examples,
     recipe: Recipe,
     seed: int,
     device: torch.device,
-    state: dict[str, Any] | None = None,
-    teaching: Tensor | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Train `model` and yield after every epoch the state that `train` takes to go on from there.
+    precision: str = "float32",
+    resume: dict[str, Any] | None = None,
+    teacher_logits: Tensor | None = None,
+) -> Iterator[TrainState]:
+    """Train `model`, yielding its state after every epoch.
 
-    A state holds `epoch` (the number finished), `history` (one dict an epoch), `kept` (the weights that the recipe
-    would keep so far), and what else the next epoch depends on. All chance of an epoch is drawn from `seed` and its
-    number, so that going on from a state gives what not stopping would have given. With `teaching`, the teachers'
-    logits `(views, N, 7)` that `distill.teach` gives, they take the place of the labels. Save a state, or read it,
-    before the next is asked for: its tensors are those that are trained. Raises `FerError` on a loss that is not
-    finite.
+    Everything random in an epoch is drawn from `seed` and the epoch's number, on the CPU, so that a training resumed
+    from `TrainState.state_dict` ends as if it had not stopped. With `teacher_logits`, `(views, N, C)` by
+    `distillation.teacher_logits`, the model learns from those. Raises `FerError` on a loss that is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not recipe.dropout:
         turn_off_dropout(model)
-    average = copy.deepcopy(model) if recipe.averaging else model
-    averages, values = _floats(average), _floats(model)
-    images, labels = (torch.from_numpy(array).to(device) for array in (training.images, training.labels))
-    held_out, held_out_labels = (torch.from_numpy(array).to(device) for array in (validation.images, validation.labels))
-    cast = precision(device) if state is None else state["precision"]  # also on another machine
-    nets: dict[int, nn.Module] = {}  # by the side of the faces
+    state = TrainState(model, recipe, precision)
+    if resume is not None:
+        state.load_state_dict(resume)
+    images, targets = (torch.from_numpy(array).to(device) for array in (training.images, training.targets))
+    while state.epoch < recipe.epochs:
+        start = time.perf_counter()
+        with exact_float32():
+            losses = _train_epoch(state, images, targets, recipe, seed, precision, teacher_logits)
+            metrics = _validate(state.average, validation, precision, device)
+        row = {"epoch": state.epoch + 1, "learning_rate": state.optimizers[0].param_groups[0]["lr"]}
+        row |= {"training_loss": float(losses.mean()), **metrics, "seconds": time.perf_counter() - start}
+        state.finish_epoch(row, recipe)
+        yield state
+
+
+def _train_epoch(
+    state: TrainState,
+    images: Tensor,
+    targets: Tensor,
+    recipe: Recipe,
+    seed: int,
+    precision: str,
+    teacher_logits: Tensor | None,
+) -> Tensor:
+    """Train for one epoch; the loss of every step."""
+    epoch, device, model = state.epoch + 1, images.device, state.model
     size = min(recipe.batch_size, len(images))
     steps = len(images) // size
-    optimizers = build_optimizers(model, recipe)
-    schedules = [_schedule(optimizer, recipe, steps) for optimizer in optimizers]
-    done, history, kept, best = 0, [], None, -1.0
-    if state is not None:
-        done, history, kept, best = state["epoch"], list(state["history"]), state["kept"], state["best"]
-        model.load_state_dict(state["model"])
-        for optimizer, found in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(found)
-        for schedule, found in zip(schedules, state["schedules"], strict=True):
-            schedule.load_state_dict(found)
-        if average is not model:
-            average.load_state_dict(state["average"])
-
-    for epoch in range(done + 1, recipe.epochs + 1):
-        start = time.perf_counter()
-        epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-        generator = torch.Generator(device).manual_seed(epoch_seed)
-        side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
-        model.train()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            if side_px not in nets:
-                example = torch.zeros(size, 1, side_px, side_px, device=device)
-                nets[side_px] = recorded(Cast(model, cast, device), example)
-            torch.manual_seed(epoch_seed)  # for dropout
-            losses = torch.zeros(steps, device=device)
-            view, taught = _view(images, recipe, epoch, generator, teaching)
-            for step, rows in enumerate(shuffled(len(images), size, generator)):
-                outputs = nets[side_px](look(images, view, rows, side_px))
-                if taught is None:
-                    loss = F.cross_entropy(outputs, labels[rows], label_smoothing=recipe.label_smoothing)
-                else:
-                    loss = distillation_loss(outputs, taught[rows], recipe.temperature)
-                model.zero_grad()
-                loss.backward()
-                for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                    optimizer.step()
-                    schedule.step()
-                losses[step] = loss.detach()
-                if recipe.averaging:  # AveragedModel would look at its counter, and stop a GPU's queue
-                    decay = _decay(recipe.averaging, (epoch - 1) * steps + step)
-                    get_ema_multi_avg_fn(decay)(averages, values, 0)
-                if device.type == "cpu":  # on a GPU a look at every loss would stop the queue
-                    _check_finite(losses[: step + 1], epoch)
-            _check_finite(losses, epoch)
-
-        model.eval()
-        average.eval()
-        with autocast(cast, device):
-            found = logits(average, held_out)
-        accuracy = float((found.argmax(1) == held_out_labels).float().mean())
-        history.append(
-            {
-                "epoch": epoch,
-                "learning_rate": schedules[0].get_last_lr()[0],
-                "training_loss": float(losses.mean()),
-                "validation_loss": float(F.cross_entropy(found, held_out_labels)),
-                "validation_accuracy": accuracy,
-                "seconds": time.perf_counter() - start,
-            }
-        )
-        if recipe.keep == "last" or accuracy > best:
-            best, kept = accuracy, copy.deepcopy(average.state_dict())
-        yield {
-            "epoch": epoch,
-            "history": history,
-            "kept": kept,
-            "best": best,
-            "model": model.state_dict(),
-            "average": average.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "schedules": [schedule.state_dict() for schedule in schedules],
-            "precision": cast,
-        }
+    side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
+    averages, values = _floats(state.average), _floats(model)
+    epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(epoch_seed)
+    view, answers = _view(images, recipe, epoch, generator, teacher_logits)
+    losses = torch.zeros(steps, device=device)
+    model.train()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(epoch_seed)  # for dropout
+        for i, rows in enumerate(shuffled(len(images), size, generator)):
+            step, rows = (epoch - 1) * steps + i, rows.to(device)
+            with autocast(precision, device):
+                outputs = model(render_view(images, view, rows, side_px)).float()
+            loss = _loss(outputs, targets[rows], None if answers is None else answers[rows], recipe)
+            model.zero_grad()
+            loss.backward()
+            for optimizer in state.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, step, recipe.epochs * steps)
+                optimizer.step()
+            losses[i] = loss.detach()
+            if recipe.averaging:
+                get_ema_multi_avg_fn(_decay(recipe.averaging, step))(averages, values, 0)
+            if device.type == "cpu":  # on a GPU, reading every loss would make the queue wait
+                _check_finite(losses[: i + 1], epoch)
+    _check_finite(losses, epoch)
+    return losses
 
 
-def measure_batchnorm(model: nn.Sequential, training: FaceSet) -> None:
-    """Take the means and variances of a trained model's BatchNorms anew, from the training faces as they are.
+def _loss(outputs: Tensor, targets: Tensor, answers: Tensor | None, recipe: Recipe) -> Tensor:
+    """The mean loss of a batch: from targets, from teachers' logits, or from both, as the recipe weighs them."""
+    if answers is None:
+        return F.cross_entropy(outputs, targets)
+    loss = distillation_loss(outputs, answers, recipe.temperature)
+    if recipe.teacher_weight == 1:
+        return loss
+    return recipe.teacher_weight * loss + (1 - recipe.teacher_weight) * F.cross_entropy(outputs, targets)
 
-    Those of training are of faces that were turned and scaled, and so are smoother than a test's: in the first layer
-    of mobilenet-46k the variance of faces as they are is 1.17 times as large. Wu and Johnson 2021, arXiv 2105.07576,
-    sections 3 and 5.
+
+def _validate(model: nn.Module, validation: Examples, precision: str, device: torch.device) -> dict[str, float]:
+    """Loss against the targets, and accuracy on the faces that have one right class."""
+    images, targets, classes = (
+        torch.from_numpy(array).to(device) for array in (validation.images, validation.targets, validation.classes)
+    )
+    with autocast(precision, device):
+        found = logits(model.eval(), images)
+    hits = (found.argmax(1) == classes)[classes >= 0]
+    return {
+        "validation_loss": float(F.cross_entropy(found, targets)),
+        "validation_accuracy": float(hits.float().mean()),
+    }
+
+
+def recalibrate_batchnorm(model: nn.Sequential, images: np.ndarray) -> None:
+    """Compute BatchNorm's means and variances from the training faces `(N, 48, 48)` without augmentation.
+
+    Augmented faces are smoother. Precise BN: Wu and Johnson 2021, arXiv 2105.07576, sections 3 and 5.
     """
     turn_off_dropout(model)
-    images = torch.from_numpy(training.images).to(next(model.parameters()).device)
-    rows = shuffled(len(images), EVALUATION_BATCH[images.device.type], torch.Generator(images.device).manual_seed(0))
-    update_bn((to_input(images[batch]) for batch in rows), model)
+    faces = torch.from_numpy(images).to(next(model.parameters()).device)
+    rows = shuffled(len(faces), EVALUATION_BATCH[faces.device.type], torch.Generator().manual_seed(0))
+    with exact_float32():
+        update_bn((to_input(faces[batch.to(faces.device)]) for batch in rows), model)
 
 
 def _view(
-    images: Tensor, recipe: Recipe, epoch: int, generator: torch.Generator, teaching: Tensor | None
+    images: Tensor, recipe: Recipe, epoch: int, generator: torch.Generator, teacher_logits: Tensor | None
 ) -> tuple[View, Tensor | None]:
-    """How an epoch shows the faces, and what the teachers answered to that: they saw it before the flip."""
-    if teaching is None:
-        view, taught = draw_view(images, recipe.augmentation, generator), None
+    """How an epoch shows the faces, and the teachers' logits on that view, which they saw before the flip."""
+    if teacher_logits is None:
+        view, answers = draw_view(images, recipe.augmentation, generator), None
     else:
-        number = (epoch - 1) % len(teaching)
-        view, taught = view_of(images, recipe.augmentation, number), teaching[number].to(images.device).float()
-    return flipped(view, generator), taught
+        number = (epoch - 1) % len(teacher_logits)
+        view = view_of(images, recipe.augmentation, number)
+        answers = teacher_logits[number].to(images.device).float()
+    return flipped(view, generator).to(images.device), answers
 
 
 def turn_off_dropout(model: nn.Module) -> None:
-    """Have a model's dropout let everything through."""
+    """Set the rate of a model's dropout layers to 0."""
     for layer in (layer for layer in model.modules() if isinstance(layer, nn.Dropout)):
         layer.p = 0.0
 
 
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of a step, counted from 0, of so many `steps` in all.
+
+    One-cycle, by half a cosine up and half a cosine down: Smith and Topin 2017, arXiv 1708.07120.
+    """
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    progress = (step + 0.5) / steps
+    if progress < WARMUP:
+        start, end, share = recipe.learning_rate / START_DIVISOR, recipe.learning_rate, progress / WARMUP
+    else:
+        start, end = recipe.learning_rate, recipe.learning_rate / END_DIVISOR
+        share = (progress - WARMUP) / (1 - WARMUP)
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
 def _decay(averaging: float, step: int) -> float:
-    """The share of the average that a step, counted from 0, leaves: less at first, to forget the first weights."""
+    """The decay of the average at a step, counted from 0: less at first, to forget the initial weights."""
     return min(averaging, (1 + step) / (10 + step))
 
 
@@ -169,19 +221,10 @@ def _floats(model: nn.Module) -> list[Tensor]:
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
-def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
-    if recipe.schedule == "constant":
-        return ConstantLR(optimizer, factor=1.0, total_iters=0)
-    # Smith and Topin 2017, arXiv 1708.07120. PyTorch's cycle divides by zero where it has 4 steps.
-    # Muon's momentum is not cycled, nor that of AdamW beside it: it was measured so.
-    total_steps, cycled = max(recipe.epochs * steps + 1, 5), recipe.optimizer != "muon"
-    return OneCycleLR(optimizer, recipe.learning_rate, total_steps, pct_start=0.25, cycle_momentum=cycled)
-
-
 def _check_finite(losses: Tensor, epoch: int) -> None:
     finite = torch.isfinite(losses)
     if not finite.all():
         raise FerError(
             f"the loss is no longer finite in epoch {epoch}, step {int(finite.int().argmin()) + 1}: the learning rate "
-            "is too high for this model and data. Take another recipe, or look at the data with `fer data`"
+            "is too high for this model and data. Take another recipe, or check the data with `fer data`"
         )

@@ -6,25 +6,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fer_utils.training.devices import computes_bfloat16
 from fer_utils.training.recipe import Recipe
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum of which all singular directions are made alike: what is rare in the gradients moves weights as well.
+    """Momentum, orthogonalized: every direction of an update gets the same length, the rare ones too.
 
-    Jordan et al. 2024, kellerjordan.github.io/posts/muon: Nesterov momentum of 0.95, and five steps of Newton-Schulz. A
-    convolution is the matrix `(outputs, height * width * inputs)`. An update is as long as one of AdamW would be, so
-    that AdamW's rates and decay hold (Liu et al. 2025, arXiv 2502.16982, section 2.2). `torch.optim.Muon` does the
-    same, but takes no convolutions, and computes in bfloat16 also where that takes ten times as long.
+    Jordan et al. 2024, kellerjordan.github.io/posts/muon: Nesterov momentum of 0.95 and five Newton-Schulz steps. A
+    convolution is the matrix `(outputs, height * width * inputs)`. Updates are as long as AdamW's, so that its learning
+    rates and weight decay apply (Liu et al. 2025, arXiv 2502.16982, section 2.2). `torch.optim.Muon` takes no
+    convolutions, and always computes in bfloat16, which is ten times slower on CPUs without it.
     """
 
-    def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float):
+    def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float, precision: str = "float32"):
         super().__init__(weights, {"lr": lr, "weight_decay": weight_decay})
+        self.dtype = getattr(torch, precision)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move the weights by their gradients."""
+        """Update the weights by their gradients."""
         for group in self.param_groups:
             for weight in group["params"]:
                 state = self.state[weight]
@@ -32,16 +32,15 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 momentum = state["momentum"].lerp_(weight.grad, 0.05)
                 ahead = weight.grad.lerp(momentum, 0.95).movedim(1, -1)  # as channels_last has it in memory
-                moved = alike(ahead.flatten(1)).view(ahead.shape).movedim(-1, 1)
+                update = orthogonalize(ahead.flatten(1).to(self.dtype)).view(ahead.shape).movedim(-1, 1)
                 length = 0.2 * max(len(weight), weight[0].numel()) ** 0.5
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(moved, alpha=-group["lr"] * length)
+                weight.add_(update, alpha=-group["lr"] * length)
 
 
-def alike(matrix: Tensor) -> Tensor:
-    """The matrix with its singular values between about 0.7 and 1.2, by Jordan's polynomial of the fifth degree."""
-    x = matrix.bfloat16() if computes_bfloat16(matrix.device) else matrix
-    x = x.T if len(x) > x.shape[1] else x
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """The matrix with singular values between about 0.7 and 1.2, by Jordan's polynomial of degree five."""
+    x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-7)
     for _ in range(5):
         square = x @ x.T
@@ -49,10 +48,10 @@ def alike(matrix: Tensor) -> Tensor:
     return x.T.contiguous() if len(matrix) > matrix.shape[1] else x
 
 
-def build_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """The optimizers that the recipe names, which share out the weights of a model among them.
+def build_optimizers(model: nn.Module, recipe: Recipe, precision: str = "float32") -> list[torch.optim.Optimizer]:
+    """The recipe's optimizers, each for its share of the weights.
 
-    Muon has the matrices inside a net: neither its first layer, nor its last, nor depthwise filters.
+    Muon updates the matrices inside a network: neither the first layer, nor the last, nor depthwise filters.
     """
     weights = [p for p in model.parameters() if p.ndim > 1]
     muon = [p for p in weights[:-1] if p.shape[1] > 1] if recipe.optimizer == "muon" else []
@@ -64,4 +63,4 @@ def build_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optim
     ]
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     adam = kind(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    return [adam, Muon(muon, recipe.learning_rate, recipe.weight_decay)] if muon else [adam]
+    return [adam, Muon(muon, recipe.learning_rate, recipe.weight_decay, precision)] if muon else [adam]

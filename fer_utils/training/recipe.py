@@ -1,4 +1,4 @@
-"""Recipes: everything that decides how a model is trained, under a name."""
+"""Recipes: named sets of hyperparameters."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "muon": "Muon"}  # their names f
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Two runs with equal recipe, model, seed, data, start and teachers are the same run.
+    """The hyperparameters of a run.
 
-    A default never changes: it is what finished runs were trained with that do not say otherwise (`identity`).
+    Names and defaults of the fields are frozen: a run's key contains those that are not at their default.
     """
 
     name: str
@@ -24,16 +24,17 @@ class Recipe:
     optimizer: str  # one of OPTIMIZERS
     learning_rate: float
     schedule: str  # constant or one-cycle
-    keep: str  # the weights of the last epoch, or of the best on validation
+    keep: str  # the weights of the `last` epoch, or of the `best` on the validation set
     weight_decay: float = 0.0
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # of hard labels; votes are soft already
     dropout: bool = True  # whether a model's dropout is used
-    averaging: float = 0.0  # decay a step of a moving average of the weights; 0 keeps the weights themselves
+    averaging: float = 0.0  # decay per step of a moving average of the weights; 0 for none
     augmentation: Augmentation = FLIP_ONLY
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
-    views: int = 16  # cuts of each face that teachers answer to, shown in turn
-    temperature: float = 2.0  # by which teachers' and student's logits are divided
-    batchnorm: str = "running"  # its means and variances: of training's batches, or `measured` on the faces as they are
+    views: int = 16  # augmented views of each face that teachers see, shown in turn
+    temperature: float = 2.0  # of distillation
+    teacher_weight: float = 1.0  # of the teachers' logits in the loss; the rest is the target's
+    batchnorm: str = "running"  # statistics of the training batches, or `measured` without augmentation at the end
 
     @property
     def sides_seen(self) -> tuple[int, ...]:
@@ -65,7 +66,7 @@ FULL = Recipe(
     label_smoothing=0.1,
     dropout=False,
     averaging=0.996,
-    augmentation=Augmentation(rotation_degrees=10, shift_px=2, zoom=0.1, contrast=0.25),
+    augmentation=Augmentation(rotation_degrees=10, shift_px=5, zoom=0.15, contrast=0.25),
     sides_px=(32, 40, 48),
     batchnorm="measured",
 )
@@ -77,7 +78,7 @@ LARGE = dataclasses.replace(
     FULL,
     name="large",
     dropout=True,
-    augmentation=Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25),
+    augmentation=Augmentation(rotation_degrees=15, shift_px=5, zoom=0.15, contrast=0.25),
 )
 # For a net that is trained already: on other faces, or by a better teacher (`figures/README.md` has what it gained).
 FINETUNE = dataclasses.replace(FULL, name="finetune", epochs=10, learning_rate=2e-3, sides_px=(48,))
@@ -116,11 +117,11 @@ RECIPES = {
 }
 
 
-def identity(value: Any) -> dict[str, Any]:
-    """The fields of a recipe that are not at their default, so that a field added later changes no run of today."""
+def non_default_fields(value: Any) -> dict[str, Any]:
+    """The fields of a recipe that are not at their default, so that a new field changes no run's key."""
     fields = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
     return {
-        name: identity(given) if dataclasses.is_dataclass(given) else given
+        name: non_default_fields(given) if dataclasses.is_dataclass(given) else given
         for name, (given, default) in fields.items()
         if given != default
     }

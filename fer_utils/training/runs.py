@@ -1,11 +1,15 @@
-"""Runs: one model trained once with one recipe and one seed, as a folder; and the table of many."""
+"""Runs: one model, trained once with one recipe and one seed, as a folder; and the table of many."""
 
 import dataclasses
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,200 +18,301 @@ from typing import Any
 
 import pandas as pd
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import nn
 
 from fer_utils.data.faces import FaceSet, split
+from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import code_version, whole, write_whole
+from fer_utils.files import atomic_path, atomic_write, code_version
 from fer_utils.models import weights, zoo
-from fer_utils.training import distill, evaluate, loop
-from fer_utils.training.devices import device_name
-from fer_utils.training.recipe import FINETUNE, Recipe, identity
+from fer_utils.training import distillation, evaluate, loop
+from fer_utils.training.devices import device_name, hardware
+from fer_utils.training.distillation import Teacher
+from fer_utils.training.recipe import FINETUNE, Recipe, non_default_fields
 
+# A part of every run's key. Raise it when the same key would come to mean other weights: when data split, augmentation,
+# a model of the zoo, the loop or an optimizer changes what it computes.
+TRAINING_VERSION = 2
+FORMAT_VERSION = 1  # of run.json
 COLUMNS = ("epochs", "optimizer", "batch_size", "batchnorm")  # of a recipe, in the results table
+FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # of a finished run, besides run.json
 
 
 @dataclass(frozen=True)
 class Run:
-    """What decides the weights of a run, and the folder where they come to lie.
+    """Everything that decides the weights of a run, and the folder that holds the run folders.
 
-    The folder holds `run.json` (all there is to know; it appears last, and marks the run as finished), `history.csv`
-    (one row an epoch), `predictions.csv` (one row a face of validation and tests), `weights.safetensors`, and
-    `resume.pt` while the run is unfinished.
+    A run folder holds `run.json` (written last: it marks the run as finished), `history.csv` (a row for each epoch),
+    `predictions.csv` (a row for each face of validation and tests), `weights.safetensors`, and `resume.pt` while the
+    run is unfinished.
     """
 
     model: str
     recipe: Recipe
     seed: int
-    fingerprint: str
-    runs_dir: Path
-    teachers: tuple[str, ...] = ()  # run folders, files of weights or names of models that ship
-    start: str = ""  # one of these, whose weights are the first; if not given, they are drawn
+    data: str  # the fingerprint of the faces
+    runs_dir: Path = field(compare=False)
+    precision: str = "float32"
+    target: str = "labels"
+    votes: str = ""  # with target votes, their fingerprint
+    teachers: tuple[Teacher, ...] = ()
+    start: Teacher | None = None  # a trained network whose weights are the initial ones
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:  # what PyTorch takes
             raise InputError(f"seed {self.seed}: allowed are whole numbers from 0 to 2**63 - 1")
         if self.recipe.name == FINETUNE.name and not self.start:
             raise InputError(
-                f"recipe {self.recipe.name} goes on from a trained net; `fer train {self.model} --start NET` names it"
+                f"recipe {self.recipe.name} starts from pretrained weights: `fer train {self.model} --start NET`"
             )
 
     @cached_property
-    def folder(self) -> Path:
-        """Where the run lies: a name for people, with a hash of all that decides the weights, but for the code."""
-        decides = [self.model, identity(self.recipe), self.seed, self.fingerprint]
-        if self.teachers:
-            decides.append(sorted(map(distill.digest, self.teachers)))
+    def identity(self) -> dict[str, Any]:
+        """What the key is a hash of. The names in here are frozen: renaming one would orphan every finished run."""
+        found = {
+            "training_version": TRAINING_VERSION,
+            "model": self.model,
+            "recipe": non_default_fields(self.recipe),
+            "precision": self.precision,
+            "seed": self.seed,
+            "data": self.data,
+            "target": self.target,
+            "teachers": sorted(teacher.key for teacher in self.teachers),
+        }
+        if self.votes:
+            found["votes"] = self.votes
         if self.start:
-            decides.append({"start": distill.digest(self.start)})
-        key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-        taught = "-taught" if self.teachers else ""
-        return self.runs_dir / f"{self.model}_{self.recipe.name}-{self.recipe.epochs}{taught}_seed-{self.seed}_{key}"
+            found["start"] = self.start.key
+        return found
+
+    @cached_property
+    def key(self) -> str:
+        """12 hexadecimal digits that name the run."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+
+    @cached_property
+    def name(self) -> str:
+        """The run folder's name: the key after words for people."""
+        distilled = "-distilled" if self.teachers else ""
+        data = weights.DATA_OF_TARGET[self.target]
+        return f"{self.model}.{data}_{self.recipe.name}-{self.recipe.epochs}{distilled}_seed-{self.seed}_{self.key}"
+
+    @cached_property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.runs_dir / self.name
 
     @property
     def finished(self) -> bool:
-        """Whether the run was trained to its end."""
-        return (self.folder / "run.json").exists()
+        """Whether the run was trained to its end and all of its files are complete."""
+        record = read_record(self.folder)
+        sizes = record.get("bytes", {}) if record else {}
+        return bool(sizes) and all(_size(self.folder / name) == size for name, size in sizes.items())
+
+    @property
+    def teacher(self) -> Teacher:
+        """This run as the teacher of others."""
+        return Teacher(f"run:{self.key}", self.model, self.folder / "weights.safetensors")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else -1
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What a run folder's run.json says; None where it is missing or damaged. `InputError` for another format."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if record.get("format") != FORMAT_VERSION:
+        raise InputError(
+            f"{folder / 'run.json'} has format {record.get('format', 0)}, this version reads {FORMAT_VERSION}: its "
+            "weights can be used, but not its record. Train it again, or take the version that wrote it"
+        )
+    return record
+
+
+def open_teacher(net: str) -> Teacher:
+    """A trained network as a teacher: bundled weights, a file, or the folder of a run."""
+    file = weights.locate(net)
+    record = read_record(file.parent) if file.name == "weights.safetensors" else None
+    if record:
+        return Teacher(f"run:{record['key']}", record["model"], file)
+    return Teacher(f"weights:{weights.digest(file)}", weights.load_weights(file).model, file)
 
 
 def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None] = lambda row: None) -> Run:
-    """Train what is missing of a run, from its last finished epoch on; `report` gets every epoch's row of the history.
+    """Train a run, from its last finished epoch if it was interrupted; `report` gets every epoch's row of the history.
 
     Two processes never train one run: the second waits for the first.
     """
-    # First what may be refused, so that no folder is left behind; and as it is now: a file may change meanwhile.
-    model, (training, validation) = _starting_model(run), split(faces)
-    origin = {
-        "code": code_version(),
-        "start": distill.title(run.start) if run.start else "",
-        "teachers": sorted(map(distill.title, run.teachers)),
-    }
+    model, (training, validation) = _initial_model(run), split(faces)
+    learned = examples(training, run.target, run.recipe.label_smoothing)
+    measured = examples(validation, run.target)
+    for teacher in run.teachers:
+        if not teacher.weights.exists():
+            raise FerError(f"{run.name}: its teacher {teacher.title} is not trained yet ({teacher.weights} is missing)")
     run.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(run.folder / ".lock"):
-        if not run.finished:
-            state = _train(run, model, training, validation, device, report)
-            _finish(run, faces, training, device, state, origin)
+    with exclusive(run.folder):
+        if run.finished:
+            return run
+        resumed = _read_resume(run.folder / "resume.pt", device)
+        if resumed:
+            torch.set_num_threads(resumed["threads"])  # other threads sum in another order
+        answers = None
+        if run.teachers:
+            answers = distillation.teacher_logits(
+                run.teachers, TARGETS[run.target], learned.images, run.recipe, run.precision, device,
+                run.runs_dir / "teacher-logits",
+            )  # fmt: skip
+        states = loop.train(
+            model, learned, measured, run.recipe, run.seed, device, run.precision, resumed, answers
+        )  # fmt: skip
+        kept, history = (resumed["kept"], resumed["history"]) if resumed else ({}, [])
+        for state in states:
+            kept, history = state.kept, state.history
+            _write_resume(run.folder, state)
+            report(history[-1])
+        _finish(run, faces, learned.images, device, kept, history)
     return run
 
 
-def _train(
-    run: Run,
-    model: nn.Sequential,
-    training: FaceSet,
-    validation: FaceSet,
-    device: torch.device,
-    report: Callable[[dict], None],
-) -> dict[str, Any]:
-    """The state after the last epoch."""
-    resume = run.folder / "resume.pt"
-    state = begun = _load_state(resume, device) if resume.exists() else None
-    if begun is not None:
-        _check_begun(begun, model, training, resume)
-        torch.set_num_threads(begun["threads"])  # sums are rounded in another order with other threads
-    teaching = None
-    if run.teachers:
-        teaching = distill.teach(run.teachers, training, run.recipe, device, run.runs_dir / "teaching")
-    for state in loop.train(model, training, validation, run.recipe, run.seed, device, begun, teaching):
-        state |= {"threads": torch.get_num_threads(), "order": training.order}
-        with whole(resume) as draft:
-            torch.save(state, draft)
-        report(state["history"][-1])
-    assert state is not None, "a recipe has at least one epoch"
-    return state
-
-
-def _starting_model(run: Run) -> nn.Sequential:
-    """The model with the weights that it starts from."""
+def _initial_model(run: Run) -> nn.Sequential:
+    """The model with its initial weights."""
+    classes = TARGETS[run.target]
     if not run.start:
-        return zoo.build(run.model, run.seed)
-    name, net = weights.open_model(run.start)
-    if name != run.model:
-        raise InputError(f"{run.start}: holds a {name}; give a trained {run.model} to start from")
-    return net
-
-
-def _load_state(resume: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        state = torch.load(resume, map_location=device)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]  # PyTorch's advice about other files follows
-        raise FerError(f"{resume} is damaged ({reason}): delete it, and the run begins again") from None
-    if "optimizers" not in state:
-        raise FerError(f"{resume} is of an earlier version: delete it, and the run begins again")
-    return state
-
-
-def _check_begun(begun: dict[str, Any], model: nn.Module, training: FaceSet, resume: Path) -> None:
-    """Raise `InputError` where a run was begun with another net of its name, or with its faces in another order."""
-    if {k: v.shape for k, v in begun["model"].items()} != {k: v.shape for k, v in model.state_dict().items()}:
-        raise InputError(f"{resume}: begun with an earlier net of this name. Delete its folder, and it is trained anew")
-    if begun.get("order", training.order) != training.order:  # an earlier version did not keep it
+        return zoo.build(run.model, run.seed, len(classes))
+    trained = weights.load_weights(run.start.weights)
+    if trained.model != run.model:
+        raise InputError(f"{run.start.weights}: holds a {trained.model}; give weights of {run.model} to start from")
+    if trained.classes != classes:
         raise InputError(
-            f"{resume}: begun with a file that has the same faces in another order. Give that one, or delete the run's "
-            "folder, and it is trained anew"
+            f"{run.start.weights}: knows {len(trained.classes)} classes, target {run.target} has {len(classes)}"
         )
+    return trained.net
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder; who waits for it is told who has it."""
+    lock, holder = FileLock(folder / ".lock"), folder / ".holder"
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{folder} is held by {_read_holder(folder)}; waiting", file=sys.stderr, flush=True)
+            lock.acquire()
+    except NotImplementedError:
+        raise FerError(
+            f"{folder}: this file system has no locks, so that two processes could train one run. Put --runs elsewhere"
+        ) from None
+    try:
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {_now()}")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read_holder(folder: Path) -> str:
+    try:
+        return (folder / ".holder").read_text() or "another process"
+    except OSError:
+        return "another process"
+
+
+def holder_of(folder: Path) -> str | None:
+    """Who holds the lock of a run folder, in words; None for nobody."""
+    if not (folder / ".lock").exists():
+        return None
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _read_holder(folder)
+    lock.release()
+    return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
+    """The state to resume from; None where there is none, or a damaged one, from which nothing can be resumed."""
+    try:
+        return torch.load(file, map_location=device) if file.exists() else None
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        print(f"{file} is damaged, training starts anew ({str(error).partition(chr(10))[0]})", file=sys.stderr)
+        return None
+
+
+def _write_resume(folder: Path, state: loop.TrainState) -> None:
+    """Write the state to resume from, and then the history, by which others see the progress."""
+    with atomic_path(folder / "resume.pt") as draft:
+        torch.save(state.state_dict() | {"threads": torch.get_num_threads()}, draft)
+    atomic_write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
 
 
 def _finish(
-    run: Run, faces: FaceSet, training: FaceSet, device: torch.device, state: dict[str, Any], origin: dict[str, Any]
+    run: Run, faces: FaceSet, images: Any, device: torch.device, kept: dict[str, Any], history: list[dict[str, Any]]
 ) -> None:
-    """Write what the finished run leaves; `run.json` last, since it says that the rest is there."""
-    history = pd.DataFrame(state["history"])
-    model = zoo.build(run.model)
-    model.load_state_dict(state["kept"])
+    """Write the files of a finished run, `run.json` last."""
+    classes = TARGETS[run.target]
+    model = zoo.build(run.model, classes=len(classes))
+    model.load_state_dict(kept)
     if run.recipe.batchnorm == "measured":
-        loop.measure_batchnorm(model.to(device), training)
+        loop.recalibrate_batchnorm(model.to(device), images)
     file = run.folder / "weights.safetensors"
-    weights.save(model, run.model, file)
-    _, stored = weights.load_weights(file)  # the accuracy in the table is that of the file
-    answers = evaluate.examine(evaluate.reader(stored, device), faces)
+    weights.save(model, run.model, file, classes)
+    trained = weights.load_weights(file)  # the metrics are those of the float16 file
+    predictions, metrics = evaluate.examine(evaluate.reader(trained, device), faces)
+    atomic_write(run.folder / "predictions.csv", predictions.to_csv(index=False))
+    atomic_write(run.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
     record = {
+        "format": FORMAT_VERSION,
+        "key": run.key,
+        "identity": run.identity,
         "model": run.model,
         "family": zoo.family(run.model),
-        "parameters": zoo.parameters(model),
-        "multiply_adds": zoo.multiply_adds(stored),
+        "parameters": zoo.parameters(trained.net),
+        "multiply_adds": zoo.multiply_adds(trained.net),
         "recipe": dataclasses.asdict(run.recipe),
         "seed": run.seed,
-        "start": origin["start"],
-        "teachers": origin["teachers"],
-        "precision": state["precision"],
+        "start": run.start.title if run.start else "",
+        "teachers": sorted(teacher.title for teacher in run.teachers),
+        "target": run.target,
+        "classes": classes,
+        "precision": run.precision,
         "data": faces.name,
         "fingerprint": faces.fingerprint,
-        "metrics": evaluate.scores(answers),
-        "seconds": round(float(history.seconds.sum()), 1),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "metrics": metrics,
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "finished": _now(),
         "device": device_name(device),
-        "threads": state["threads"],
-        "versions": {
-            "code": origin["code"],
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        "hardware": hardware(device),
+        "threads": torch.get_num_threads(),
+        "versions": {"code": code_version(), "torch": torch.__version__, "python": platform.python_version()},
+        "bytes": {name: _size(run.folder / name) for name in FILES},
     }
-    write_whole(run.folder / "history.csv", history.to_csv(index=False))
-    write_whole(run.folder / "predictions.csv", answers.to_csv(index=False))
-    write_whole(run.folder / "run.json", json.dumps(record, indent=1))
+    atomic_write(run.folder / "run.json", json.dumps(record, indent=1))
     (run.folder / "resume.pt").unlink(missing_ok=True)
 
 
 def results(folders: Iterable[Path]) -> pd.DataFrame:
-    """The results table: one row a finished run, given as its folder, in the order given."""
-    rows = []
-    for folder in folders:
-        try:
-            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{folder}: this run is not finished; train it first") from None
-        if record["multiply_adds"] != zoo.multiply_adds(zoo.build(record["model"])):
-            told = f"of an earlier net {record['model']}, of other multiply-adds"
-            raise InputError(f"{folder}: {told}. Delete it, and it is trained anew")
-        recipe, metrics = record.pop("recipe"), record.pop("metrics")
-        versions = record.pop("versions")
-        record["teachers"] = " + ".join(record.get("teachers", []))
-        record.setdefault("start", "")  # of an earlier version
-        recipe = {name: recipe.get(name, getattr(Recipe, name, None)) for name in ("name", *COLUMNS)}
-        record |= {"recipe": recipe.pop("name")} | recipe | metrics | versions
-        record["run"] = str(folder)
-        rows.append(record)
-    return pd.DataFrame(rows)
+    """The results table: one row for each finished run or record, given as its folder, in the order given."""
+    return pd.DataFrame([_row(folder) for folder in folders])
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    record = read_record(folder)
+    if record is None:
+        raise InputError(f"{folder}: this run is not finished; train it first")
+    recipe, metrics, versions = (record.pop(name) for name in ("recipe", "metrics", "versions"))
+    for name in ("format", "identity", "classes", "bytes"):
+        del record[name]
+    record["teachers"] = " + ".join(record["teachers"])
+    record["recipe"] = recipe["name"]
+    return record | {name: recipe[name] for name in COLUMNS} | metrics | versions | {"run": str(folder)}

@@ -1,160 +1,359 @@
-"""A study: a grid of runs, trained where they are missing, and the table that comes out."""
+"""Studies: stages of runs, described by a file or by flags, and the plan of what is still to be trained."""
 
+import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
+import torch
 
-from fer_utils.data.faces import split
-from fer_utils.data.load import load
-from fer_utils.errors import FerError, InputError
+from fer_utils.data.faces import FaceSet
+from fer_utils.data.targets import check_target, examples
+from fer_utils.errors import InputError, unknown
+from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.training import distill
-from fer_utils.training.devices import KEEP_MEMORY, cores, pick_device
-from fer_utils.training.recipe import named_recipe
-from fer_utils.training.runs import Run, results
+from fer_utils.models.weights import bundled, bundled_names
+from fer_utils.training.devices import check_precision, fastest_precision, pick_device
+from fer_utils.training.distillation import Teacher
+from fer_utils.training.recipe import Recipe, named_recipe
+from fer_utils.training.records import write_record
+from fer_utils.training.runs import Run, holder_of, open_teacher, read_record, results
 
-ATTEMPTS = 3  # a process that was killed is started again, and goes on where it was
+# The keys of a study file are frozen, as are those of run.json.
+STAGE_KEYS = ("name", "models", "seeds", "recipe", "epochs", "target", "precision", "teachers")
+DEFAULT_KEYS = ("seeds", "recipe", "epochs", "target", "precision")  # also above the stages, for all of them
+FAILED = "failed.txt"  # in a run folder: why its last attempt failed
 
 
-def train_study(
-    data: str,
+@dataclass(frozen=True)
+class Stage:
+    """Runs that are trained alike: every model with every seed.
+
+    `teachers` are names of other stages, all of whose runs teach, and of trained networks (`weights.locate`).
+    """
+
+    name: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    recipe: str = "quick"
+    epochs: int | None = None
+    target: str = "labels"
+    precision: str = "float32"
+    teachers: tuple[str, ...] = ()
+
+    @cached_property
+    def full_recipe(self) -> Recipe:
+        """The recipe with this stage's epochs."""
+        return named_recipe(self.recipe, self.epochs)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of runs in stages; `records` is the folder of the records of finished runs, if it has one."""
+
+    stages: tuple[Stage, ...]
+    records: Path | None = None
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"two stages are named {min(doubled)!r}; each has a name of its own")
+        for stage in self.stages:
+            _check_stage(stage, names)
+        if not self.stages:
+            raise InputError("a study has at least one [[stage]]")
+        self.order  # noqa: B018  refuses cycles
+
+    @cached_property
+    def order(self) -> list[Stage]:
+        """The stages in the order of the file, but teachers before students."""
+        graph = {stage.name: [name for name in stage.teachers if name in self.by_name] for stage in self.stages}
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            raise InputError(f"stages teach each other in a cycle: {' <- '.join(error.args[1])}") from None
+        ordered: dict[str, Stage] = {}
+
+        def add(name: str) -> None:
+            for teacher in graph[name]:
+                add(teacher)
+            ordered[name] = self.by_name[name]
+
+        for name in graph:
+            add(name)
+        return list(ordered.values())
+
+    @cached_property
+    def by_name(self) -> dict[str, Stage]:
+        """The stages by their names."""
+        return {stage.name: stage for stage in self.stages}
+
+
+def _check_stage(stage: Stage, names: Sequence[str]) -> None:
+    """Raise `InputError` for what a stage names and does not exist."""
+    try:
+        if not stage.models or not stage.seeds:
+            raise InputError(f"models {list(stage.models)}, seeds {list(stage.seeds)}: give at least one of each")
+        for model in stage.models:
+            zoo.check_model(model)
+        if wrong := [seed for seed in stage.seeds if seed < 0]:
+            raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0")
+        stage.full_recipe  # noqa: B018  refuses unknown names and epochs
+        check_target(stage.target)
+        check_precision(stage.precision)
+        for teacher in stage.teachers:
+            if teacher not in names and not bundled(teacher) and not os.path.exists(teacher):
+                raise unknown("teacher", teacher, [*names, *bundled_names()], "Give a stage, bundled weights or a path")
+    except InputError as error:
+        raise InputError(f"stage {stage.name!r}: {error}") from None
+
+
+# ---- study files ----
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file. Raises `InputError` with the file and the stage for what is wrong."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a study file ({error})") from None
+    try:
+        _check_keys(content, (*DEFAULT_KEYS, "records", "stage"), "study")
+        tables = content.get("stage", [])
+        if not isinstance(tables, list):
+            raise InputError("[stage] is one table; write [[stage]]")
+        defaults = {key: content[key] for key in DEFAULT_KEYS if key in content}
+        stages = tuple(_stage(defaults | table, number) for number, table in enumerate(tables, 1))
+        records = path.parent / content["records"] if "records" in content else None
+        return Study(stages, records)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _stage(table: dict[str, Any], number: int) -> Stage:
+    label = f"stage {table.get('name', number)!r}"
+    _check_keys(table, STAGE_KEYS, label)
+    if missing := [key for key in ("name", "models") if key not in table]:
+        raise InputError(f"{label}: the key {missing[0]!r} is missing")
+    kinds = {"seeds": int, "epochs": int, "models": str, "teachers": str}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        many = value if isinstance(value, list) else [value]
+        kind = kinds.get(key, str)
+        if any(type(one) is not kind for one in many) or (
+            isinstance(value, list) and key not in ("models", "seeds", "teachers")
+        ):
+            raise InputError(
+                f"{label}: {key} = {value!r}; allowed is {'a whole number' if kind is int else 'a string'}"
+            )
+        values[key] = tuple(dict.fromkeys(many)) if key in ("models", "seeds", "teachers") else value
+    return Stage(**values)
+
+
+def _check_keys(table: dict[str, Any], allowed: Sequence[str], label: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise unknown(f"key in {label}:", key, allowed)
+
+
+def write_study(study: Study, path: Path) -> None:
+    """Write a study as a file that `read_study` reads."""
+    lines = [] if study.records is None else [f"records = {json.dumps(str(study.records.resolve()))}"]
+    for stage in study.stages:
+        lines += ["", "[[stage]]"]
+        for key in STAGE_KEYS:
+            value = getattr(stage, key)
+            if value not in (None, ()):
+                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")  # is TOML as well, of such values
+    atomic_write(path, "\n".join(lines).strip() + "\n")
+
+
+# ---- the plan ----
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of a study, the runs that teach it, and its record if one is published."""
+
+    stage: str
+    run: Run
+    needs: tuple["Planned", ...] = ()
+    record: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the results of a finished run lie: in its run folder, else in its record."""
+        return self.run.folder if self.run.finished or not self.record else self.record
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run needs no training; a published record suffices."""
+        return self.run.finished or self.record is not None
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are there, to teach with."""
+        return self.run.finished or bool(self.record and (self.record / "weights.safetensors").exists())
+
+    @property
+    def epochs_done(self) -> int:
+        """The finished epochs."""
+        if self.finished:
+            return self.run.recipe.epochs
+        return len(history_of(self.run.folder))
+
+    @property
+    def state(self) -> str:
+        """`finished`, `running`, `failed`, `resumable` or `missing`."""
+        if self.finished:
+            return "finished"
+        if holder_of(self.run.folder):
+            return "running"
+        if (self.run.folder / FAILED).exists():
+            return "failed"
+        return "resumable" if (self.run.folder / "resume.pt").exists() else "missing"
+
+
+def history_of(folder: Path) -> pd.DataFrame:
+    """The history of an unfinished run so far; empty where there is none."""
+    try:
+        return pd.read_csv(folder / "history.csv")
+    except (OSError, ValueError):
+        return pd.DataFrame({"seconds": []})
+
+
+def plan(study: Study, faces: FaceSet, runs_dir: Path) -> list[Planned]:
+    """The runs of a study, teachers before students."""
+    by_stage: dict[str, list[Planned]] = {}
+    for stage in study.order:
+        needs = tuple(one for name in stage.teachers for one in by_stage.get(name, []))
+        others = tuple(open_teacher(name) for name in stage.teachers if name not in by_stage)
+        by_stage[stage.name] = [
+            _planned(study, stage, model, seed, needs, others, faces, runs_dir)
+            for model, seed in product(stage.models, stage.seeds)
+        ]
+    return list({one.run.key: one for name in by_stage for one in by_stage[name]}.values())
+
+
+def _planned(
+    study: Study, stage: Stage, model: str, seed: int, needs: tuple[Planned, ...], others: tuple[Teacher, ...],
+    faces: FaceSet, runs_dir: Path,
+) -> Planned:  # fmt: skip
+    run = Run(
+        model, stage.full_recipe, seed, faces.fingerprint, runs_dir, stage.precision, stage.target,
+        _votes_fingerprint(faces, stage.target),
+        (*(_teacher(one) for one in needs), *others),
+    )  # fmt: skip
+    record = study.records / run.name if study.records else None
+    return Planned(stage.name, run, needs, record if record and read_record(record) else None)
+
+
+def _teacher(planned: Planned) -> Teacher:
+    """A planned run as a teacher, by the weights of its run folder or of its record."""
+    teacher = planned.run.teacher
+    if not planned.run.finished and planned.trained and planned.record:
+        return replace(teacher, weights=planned.record / "weights.safetensors")
+    return teacher
+
+
+def unfinished(planned: Iterable[Planned]) -> list[Planned]:
+    """The runs that are to be trained: those without results, and the teachers without weights that they need."""
+    todo: dict[str, Planned] = {}
+
+    def want(one: Planned, *, weights: bool) -> None:
+        if one.trained or (one.finished and not weights):
+            return
+        for teacher in one.needs:
+            want(teacher, weights=True)
+        todo.setdefault(one.run.key, one)
+
+    for one in planned:
+        want(one, weights=False)
+    return list(todo.values())
+
+
+def write_record_of(study: Study, one: Planned, planned: Sequence[Planned]) -> None:
+    """Write the record of a run that is finished and has none yet, with its weights if it teaches others."""
+    if study.records and one.run.finished and not read_record(study.records / one.run.name):
+        teaches = any(need.run.key == one.run.key for other in planned for need in other.needs)
+        write_record(one.run.folder, study.records, with_weights=teaches)
+
+
+def table_of(planned: Iterable[Planned], faces: FaceSet) -> pd.DataFrame:
+    """The results table of the finished runs."""
+    table = results(one.folder for one in planned if one.finished)
+    return table.assign(data=faces.name)  # a finished run may have known the file by another name
+
+
+# ---- what flags say ----
+
+
+def run_of(
+    model: str, faces: FaceSet, runs_dir: Path, recipe: str, epochs: int | None, seed: int, target: str, precision: str,
+    device: torch.device, teachers: Sequence[str], start: str,
+) -> Run:  # fmt: skip
+    """One run; `precision` auto is what the device is fastest in."""
+    return Run(
+        zoo.check_model(model), named_recipe(recipe, epochs), seed, faces.fingerprint, runs_dir,
+        fastest_precision(device) if precision == "auto" else check_precision(precision), check_target(target),
+        _votes_fingerprint(faces, target),
+        tuple(open_teacher(name) for name in teachers), open_teacher(start) if start else None,
+    )  # fmt: skip
+
+
+def _votes_fingerprint(faces: FaceSet, target: str) -> str:
+    """The fingerprint of the votes, of which a run's key tells where it learns them."""
+    if target != "votes":
+        return ""
+    examples(faces, target)  # refuses faces without votes
+    return faces.votes_fingerprint
+
+
+def single_stage(
     models: Sequence[str],
     seeds: Sequence[int] = (0,),
     recipe: str = "quick",
     epochs: int | None = None,
-    device: str = "auto",
-    runs_dir: str | Path = "runs",
-    workers: int | None = None,
+    target: str = "labels",
+    precision: str = "auto",
     teachers: Sequence[str] = (),
-    ferplus: str = "",
-) -> pd.DataFrame:
-    """Train every model with every seed, but nothing twice, and return the results table, one row a run.
-
-    Every run is a process. On a CPU, `workers` of them (as many as there are cores, if not given) go side by side with
-    one thread each, which does up to 1.6 times the work of one after the other on all cores; the longest start first.
-    With `teachers` (run folders, files of weights, or models that ship), the models learn what these answer. With
-    `ferplus`, the file of FER+'s votes, the labels are what most people saw.
-    """
-    chosen = named_recipe(recipe, epochs)
-    models, seeds = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
-    for model in models:
-        zoo.check_model(model)
-    if not models or not seeds:
-        raise InputError(f"models {models}, seeds {seeds}: give at least one of each")
-    on = pick_device(device)
-    faces, folder = load(data, ferplus), Path(runs_dir)
-    grid = product(models, seeds)
-    runs = [Run(model, chosen, seed, faces.fingerprint, folder, tuple(teachers)) for model, seed in grid]
-    results(run.folder for run in runs if run.finished)  # refuses those of an earlier net before hours of training
-    missing = [run for run in runs if not run.finished]
-    missing.sort(key=lambda run: zoo.multiply_adds(zoo.build(run.model)), reverse=True)
-    if missing and teachers:  # once and on all cores, before the runs want it
-        distill.teach(teachers, split(faces)[0], chosen, on, folder / "teaching")
-    source = ["--data", data, *(["--ferplus", ferplus] if ferplus else [])]
-    _train_side_by_side(missing, source, device, workers or (1 if on.type == "cuda" else cores()))
-    table = results(run.folder for run in runs)
-    return table.assign(data=faces.name)  # a finished run may have known the file by another name
+    device: str = "auto",
+) -> Study:
+    """A study of one stage; `precision` auto is what the device is fastest in."""
+    if precision == "auto":
+        precision = fastest_precision(pick_device(device))
+    stage = Stage(
+        "runs",
+        tuple(dict.fromkeys(models)),
+        tuple(dict.fromkeys(seeds)),
+        recipe,
+        epochs,
+        target,
+        precision,
+        tuple(teachers),
+    )
+    return Study((stage,))
 
 
-def listed(*texts: str) -> list[str]:
-    """The names in some texts, with commas between, each once; a text that is the path of something is one name."""
+def split_names(*texts: str) -> list[str]:
+    """The comma-separated names in some texts, each once; a text that is the path of something is one name."""
     names = [name.strip() for text in texts for name in ([text] if os.path.exists(text) else text.split(","))]
     return list(dict.fromkeys(filter(None, names)))
 
 
 def whole_numbers(text: str) -> list[int]:
-    """The whole numbers in a text, with commas between."""
+    """The comma-separated whole numbers in a text."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 0:
-        raise InputError(f"seeds {text!r}: allowed are whole numbers from 0 with commas between, such as 0,1,2")
+        raise InputError(f"seeds {text!r}: allowed are comma-separated integers from 0, such as 0,1,2")
     return numbers
-
-
-def _train_side_by_side(runs: list[Run], source: list[str], device: str, workers: int) -> None:
-    """Keep `workers` processes busy until every run is trained; a run that fails does not stop the others."""
-    waiting = [(run, 1) for run in runs]
-    active: dict[subprocess.Popen, tuple[Run, int]] = {}
-    failed: list[str] = []
-    bar = tqdm(total=sum(run.recipe.epochs for run in runs), unit="epoch", disable=None if runs else True)
-    try:
-        while waiting or active:
-            while waiting and len(active) < workers:
-                run, attempt = waiting.pop(0)
-                active[_start(run, source, device)] = run, attempt
-            time.sleep(0.2)
-            bar.update(sum(_epochs_done(run) for run in runs) - bar.n)
-            for process in [process for process in active if process.poll() is not None]:
-                run, attempt = active.pop(process)
-                if _signal(process.returncode) and attempt < ATTEMPTS:
-                    waiting.insert(0, (run, attempt + 1))
-                elif process.returncode:
-                    failed.append(f"{run.model} seed {run.seed}: {_why(run, process.returncode)}")
-                else:
-                    tqdm.write(f"{run.model}, seed {run.seed}: {_last_line(run)}")
-    finally:
-        for process in active:
-            process.terminate()
-        bar.close()
-    if failed:
-        raise FerError(
-            f"{len(failed)} of {len(runs)} runs failed, the others are finished and kept. {'; '.join(failed)}"
-        )
-
-
-def _start(run: Run, source: list[str], device: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "fer_utils", "train", run.model, *source, "--recipe", run.recipe.name]
-    command += ["--epochs", str(run.recipe.epochs), "--seed", str(run.seed), "--device", device]
-    for teacher in run.teachers:
-        command += ["--teacher", teacher]
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with _log(run).open("a", encoding="utf-8") as log:
-        return subprocess.Popen(
-            [*command, "--runs", str(run.runs_dir)],
-            env={**KEEP_MEMORY, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-
-
-def _log(run: Run) -> Path:
-    return run.folder / "train.log"
-
-
-def _epochs_done(run: Run) -> int:
-    if run.finished:
-        return run.recipe.epochs
-    log = _log(run)
-    return (
-        min(log.read_text(encoding="utf-8", errors="replace").count("\nepoch"), run.recipe.epochs)
-        if log.exists()
-        else 0
-    )
-
-
-def _why(run: Run, returncode: int) -> str:
-    if number := _signal(returncode):
-        return f"killed {ATTEMPTS} times, last by signal {number} (out of memory?); see {_log(run)}"
-    line = _last_line(run)
-    return line if line.startswith("fer: ") else f"ended with exit code {returncode}; see {_log(run)}"
-
-
-def _signal(returncode: int) -> int:
-    """The signal that ended a process, also where it heard a SIGTERM and exited, as `fer` does; else 0."""
-    return signal.SIGTERM if returncode == 128 + signal.SIGTERM else max(-returncode, 0)
-
-
-def _last_line(run: Run) -> str:
-    lines = _log(run).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"no message; see {_log(run)}"

@@ -1,0 +1,68 @@
+"""Records of finished runs: what is published of them, without images, and in a tenth of the space.
+
+A record is a folder with the run's name: `run.json` and `history.csv` as they are, `predictions.npz`, and the weights
+of a run that teaches others. What all runs on one data set share of their predictions lies beside it, once.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.errors import InputError
+from fer_utils.files import atomic_path, atomic_write
+from fer_utils.training.evaluate import PROBABILITY_COLUMN
+from fer_utils.training.runs import read_record
+
+SHARED = ("part", "face", "label", "majority", "leaked")  # columns of predictions that no network changes
+PREDICTED = ("predicted", "predicted_flip_averaged")
+
+
+def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
+    """Write the record of a finished run, given as its folder, below `records`; return the record's folder.
+
+    Probabilities become the bytes `round(255 * sqrt(p))`, which keep small ones apart.
+    """
+    record = records / run.name
+    about, predictions = read_record(run), read_predictions(run)
+    if about is None:
+        raise InputError(f"{run}: this run is not finished; train it first")
+    faces = _shared_file(record, about["fingerprint"])
+    shared = {name: _plain(predictions[name]) for name in SHARED if name in predictions}
+    if not faces.exists():
+        with atomic_path(faces) as draft:
+            np.savez_compressed(draft, allow_pickle=False, **shared)
+    columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
+    roots = np.round(255 * np.sqrt(predictions[columns].to_numpy())).astype(np.uint8)
+    with atomic_path(record / "predictions.npz") as draft:
+        np.savez_compressed(draft, roots=roots, **{name: predictions[name].astype(np.uint8) for name in PREDICTED})
+    for name in ("history.csv", *(["weights.safetensors"] if with_weights else [])):
+        with atomic_path(record / name) as draft:
+            shutil.copyfile(run / name, draft)
+    atomic_write(record / "run.json", (run / "run.json").read_bytes())  # last: it marks the record as complete
+    return record
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """The predictions of a finished run (`evaluate.answer`), given as its run folder or its record."""
+    if (folder / "predictions.csv").exists():
+        return pd.read_csv(folder / "predictions.csv", dtype={"face": str})
+    about = read_record(folder)
+    if about is None or not (folder / "predictions.npz").exists():
+        raise InputError(f"{folder}: its predictions are missing. Delete the folder and train the run again")
+    with np.load(_shared_file(folder, about["fingerprint"])) as faces, np.load(folder / "predictions.npz") as own:
+        probabilities = (own["roots"] / 255.0) ** 2
+        probabilities /= probabilities.sum(1, keepdims=True)
+        columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
+        table = {name: faces[name] for name in faces} | {name: own[name].astype(np.int64) for name in PREDICTED}
+        return pd.DataFrame(table | dict(zip(columns, probabilities.T, strict=True)))
+
+
+def _shared_file(record: Path, fingerprint: str) -> Path:
+    return record.parent / f"faces-{fingerprint}.npz"
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    """A column as an array that is stored without pickling."""
+    return np.array(column.tolist())
