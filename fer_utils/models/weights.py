@@ -1,6 +1,7 @@
 """Weights in files: float16 safetensors that carry the name of their model and of its classes."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ DATA_OF_TARGET = {"labels": "fer2013", "votes": "ferplus"}
 
 # BatchNorm's count of the batches that it saw: of no use to a trained network, and left out of the files.
 COUNTER = "num_batches_tracked"
+METADATA = "network"  # one key for all: safetensors writes several in random order, and equal weights in other bytes
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def _serialize(model: nn.Module, name: str, classes: Sequence[str]) -> bytes:
     tensors = {k: v.half().contiguous().cpu() for k, v in model.state_dict().items() if not k.endswith(COUNTER)}
     if overflowed := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
         raise FerError(f"{name}: the weights in {overflowed[0]} do not fit float16; train it by another recipe")
-    return safetensors.torch.save(tensors, {"model": name, "classes": ",".join(classes)})
+    about = {"model": name, "classes": ",".join(classes)}
+    return safetensors.torch.save(tensors, {METADATA: json.dumps(about)})
 
 
 def open_model(net: str) -> Trained:
@@ -97,13 +100,14 @@ def load_weights(path: Path) -> Trained:
     """The trained network in a file, in float32 and in evaluation mode."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            about = file.metadata() or {}
+            stored = file.metadata() or {}
             tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
         if path.suffix == ".onnx":
             told = "an ONNX file can only classify; give the run or the file of weights that it was exported from"
             raise InputError(f"{path}: {told}") from None
         raise InputError(f"{path}: not a safetensors file that can be read ({error})") from None
+    about = json.loads(stored[METADATA]) if METADATA in stored else stored  # older files have these keys themselves
     name, classes = about.get("model"), about.get("classes", ",".join(CLASSES)).split(",")
     if name is None:
         raise InputError(f"{path}: does not say which model it holds; expected a file that `fer train` wrote")

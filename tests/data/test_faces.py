@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_utils.data.faces import CLASSES, FaceSet, counts, leaked, repeats, split
+from fer_utils.data.faces import CLASSES, FaceSet, counts, leaked, mark_duplicates, repeats, split
 from fer_utils.errors import FerError
 
 
@@ -46,7 +46,7 @@ def test_repeats_counts_what_is_there_twice(faces: FaceSet) -> None:
     flat = FaceSet(np.full((1, 48, 48), 9, np.uint8), np.array([0]), np.array(["Training"]))
     conflict = FaceSet(training.images[:1], training.labels[:1] + 1, training.usage[:1])
     leak = FaceSet(training.images[:3], training.labels[:3], np.array(["PublicTest"] * 3))
-    found = repeats(join(training, public, flat, conflict, leak))
+    found = repeats(mark_duplicates(join(training, public, flat, conflict, leak)))
     assert found == {
         "repeated within Training": 1,
         "repeated within PublicTest": 0,
@@ -91,3 +91,24 @@ def test_too_few_faces_for_a_validation_part_are_refused(faces: FaceSet) -> None
     training = faces.part("Training")
     with pytest.raises(FerError, match="identical images together"):
         split(training[np.repeat(np.unique(training.labels, return_index=True)[1], 10)])
+
+
+def test_the_two_parts_do_not_depend_on_the_order_of_the_file(faces: FaceSet) -> None:
+    shuffled = faces[np.random.default_rng(4).permutation(len(faces))]
+    for one, other in zip(split(faces), split(shuffled), strict=True):
+        assert np.array_equal(one.images, other.images)
+        assert np.array_equal(one.labels, other.labels)
+
+
+def test_duplicates_are_those_of_training_and_all_where_there_is_none(faces: FaceSet) -> None:
+    copied = faces.part("Training")[np.arange(2)]
+    both = join(faces, FaceSet(copied.images, copied.labels, np.array(["PublicTest"] * 2)))
+    marked = mark_duplicates(both)
+    assert marked.duplicate is not None
+    assert np.array_equal(marked.duplicate, (both.usage == "Training") | (np.arange(len(both)) >= len(faces)))
+    assert marked[both.usage != "Training"].duplicate.sum() == 2  # type: ignore[union-attr]
+    assert mark_duplicates(faces.part("PublicTest")).duplicate.all()  # type: ignore[union-attr]
+
+
+def test_labels_of_32_bits_become_those_that_pytorch_takes(faces: FaceSet) -> None:
+    assert FaceSet(faces.images, faces.labels.astype(np.int32), faces.usage).labels.dtype == np.int64

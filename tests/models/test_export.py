@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from fer_utils.data.demo import draw
+from fer_utils.data.faces import CLASSES
+from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import InputError
 from fer_utils.models.export import FORMATS, PixelNet, export, open_onnx
-from fer_utils.models.weights import open_model
+from fer_utils.models.weights import Trained, open_model
 from fer_utils.models.zoo import build, parameters
 from fer_utils.training.evaluate import reader
 
@@ -20,7 +22,7 @@ FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 def exported(name: str, folder: Path) -> dict[str, Path]:
     """A net that ships, in every format."""
     files = {format: folder / f"{format}.onnx" for format in FORMATS}
-    export(open_model(name)[1], name, files, FACES)
+    export(open_model(name), files, FACES)
     return files
 
 
@@ -37,10 +39,10 @@ def dense_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_the_file_says_what_the_net_says(files: dict[str, Path]) -> None:
-    name, read = open_onnx(files["onnx"])
-    assert name == "compact-46k"
+    name, classes, read = open_onnx(files["onnx"])
+    assert (name, classes) == ("compact-46k", CLASSES)
     with torch.inference_mode():
-        expected = PixelNet(open_model(name)[1])(torch.from_numpy(FACES)).numpy()
+        expected = PixelNet(open_model(name).net)(torch.from_numpy(FACES)).numpy()
     np.testing.assert_allclose(read(FACES), expected, atol=1e-4)
     np.testing.assert_allclose(read(FACES[:1]), expected[:1], atol=1e-4)
     (at_once,) = onnxruntime.InferenceSession(files["onnx"]).run(["logits"], {"faces": FACES})
@@ -60,8 +62,8 @@ def test_eight_bits_say_nearly_the_same_in_fewer_bytes(
     net: str, format: str, share: float, request: pytest.FixtureRequest
 ) -> None:
     found = request.getfixturevalue(net)
-    _, full = open_onnx(found["onnx"])
-    _, small = open_onnx(found[format])
+    *_, full = open_onnx(found["onnx"])
+    *_, small = open_onnx(found[format])
     assert (full(FACES).argmax(1) == small(FACES).argmax(1)).mean() > 0.9
     assert found[format].stat().st_size < share * found["onnx"].stat().st_size
 
@@ -94,8 +96,9 @@ def test_the_file_of_a_separable_net_hardly_flips_maps(files: dict[str, Path]) -
 
 @pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k"])
 def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    net = open_model(name)[1].train()
-    export(net, name, {"onnx": tmp_path / "net.onnx"})
+    trained = open_model(name)
+    net = trained.net.train()
+    export(trained, {"onnx": tmp_path / "net.onnx"})
     assert net.training  # as it was
     # What the exporter says of its own parts is no news to a person.
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -105,21 +108,27 @@ def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: py
 
 
 def test_a_net_that_has_read_faces_gives_the_same_file(tmp_path: Path) -> None:
-    name, net = open_model("mobilenet-46k")
-    export(net, name, {"onnx": tmp_path / "before.onnx"})
-    reader(net, torch.device("cpu"))(FACES[:1])
-    export(net, name, {"onnx": tmp_path / "after.onnx"})
+    trained = open_model("mobilenet-46k")
+    export(trained, {"onnx": tmp_path / "before.onnx"})
+    reader(trained, torch.device("cpu"))(FACES[:1])
+    export(trained, {"onnx": tmp_path / "after.onnx"})
     assert (tmp_path / "before.onnx").read_bytes() == (tmp_path / "after.onnx").read_bytes()
 
 
+def test_a_network_of_eight_classes_says_so_in_its_file(tmp_path: Path) -> None:
+    export(Trained("cnn-48k", VOTE_CLASSES, build("cnn-48k", classes=8)), {"onnx": tmp_path / "net.onnx"})
+    name, classes, read = open_onnx(tmp_path / "net.onnx")
+    assert (name, classes, read(FACES[:2]).shape) == ("cnn-48k", VOTE_CLASSES, (2, 8))
+
+
 def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    _, net = open_model("compact-46k")
-    with pytest.raises(InputError, match="unknown format 'tflite': known are onnx, int8, int8-static"):
-        export(net, "compact-46k", {"tflite": tmp_path / "x.onnx"})
+    trained = open_model("compact-46k")
+    with pytest.raises(InputError, match=r"unknown format 'tflite'\. Known: onnx, int8, int8-static"):
+        export(trained, {"tflite": tmp_path / "x.onnx"})
     with pytest.raises(InputError, match=r"x\.bin: allowed is a name that ends in \.onnx"):
-        export(net, "compact-46k", {"onnx": tmp_path / "x.bin"})
+        export(trained, {"onnx": tmp_path / "x.bin"})
     with pytest.raises(InputError, match="calibrated on Training faces: give --data"):
-        export(net, "compact-46k", {"int8-static": tmp_path / "x.onnx"})
+        export(trained, {"int8-static": tmp_path / "x.onnx"})
     assert not list(tmp_path.iterdir())
     (tmp_path / "bad.onnx").write_text("not a model")
     with pytest.raises(InputError, match="not an ONNX file that can be read"):

@@ -85,5 +85,11 @@ def test_building_leaves_the_global_chance_alone() -> None:
 
 
 def test_an_unknown_model_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="unknown model 'resnet': known are mobilenet-46k, "):
-        build("resnet")
+    with pytest.raises(InputError, match=r"unknown model 'mobilenet46k'\. Did you mean 'mobilenet-46k'\? Known: mob"):
+        build("mobilenet46k")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_has_as_many_classes_as_are_asked_for(name: str) -> None:
+    with torch.device("meta"):
+        assert build(name, classes=8)[-1].out_features == 8

@@ -3,31 +3,26 @@ import torch
 from torch import nn
 
 from fer_utils.models.zoo import MODELS, build
-from fer_utils.training import optimizers
 from fer_utils.training.optimizers import Muon, build_optimizers
 from fer_utils.training.recipe import named_recipe
 
 
-@pytest.mark.parametrize("bfloat16", [True, False])
-def test_a_step_moves_every_singular_direction_of_a_convolution_alike(
-    bfloat16: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(optimizers, "computes_bfloat16", lambda device: bfloat16)
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_step_moves_every_singular_direction_of_a_convolution_alike(precision: str) -> None:
     conv = nn.Conv2d(16, 8, 3, bias=False)
     before = conv.weight.detach().clone()
     conv.weight.grad = torch.randn_like(conv.weight) * torch.logspace(-2, 2, 16).view(1, 16, 1, 1)
-    Muon([conv.weight], lr=0.01, weight_decay=0.0).step()
+    Muon([conv.weight], lr=0.01, weight_decay=0.0, precision=precision).step()
     moved = torch.linalg.svdvals((conv.weight.detach() - before).flatten(1)) / (0.01 * 0.2 * 144**0.5)
     assert moved.min() > 0.6
     assert moved.max() < 1.3
 
 
 @pytest.mark.parametrize("shape", [(6, 12), (12, 6), (8, 8)])
-def test_a_matrix_moves_as_pytorchs_own_muon_moves_it(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "computes_bfloat16", lambda device: True)  # as PyTorch's always does
+def test_a_matrix_moves_as_pytorchs_own_muon_moves_it(shape: tuple[int, int]) -> None:
     conv, matrix = nn.Parameter(torch.randn(*shape, 1, 1)), nn.Parameter(torch.zeros(shape))
     matrix.data.copy_(conv.data.flatten(1))
-    ours = Muon([conv], lr=0.01, weight_decay=0.1)
+    ours = Muon([conv], lr=0.01, weight_decay=0.1, precision="bfloat16")  # as PyTorch's always is
     other = torch.optim.Muon([matrix], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     for _ in range(3):
         matrix.grad = torch.randn(shape)

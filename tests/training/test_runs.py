@@ -11,18 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
-from fer_utils.data.faces import FaceSet, split
+from fer_utils.data.augment import Augmentation
+from fer_utils.data.faces import FaceSet, mark_duplicates, split
 from fer_utils.data.load import load
+from fer_utils.data.targets import Examples
+from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
-from fer_utils.models import weights
 from fer_utils.models.weights import open_model
 from fer_utils.models.zoo import build
-from fer_utils.training import loop
-from fer_utils.training.distill import title
+from fer_utils.training import loop, runs
+from fer_utils.training.distillation import Teacher
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
-from fer_utils.training.recipe import named_recipe
-from fer_utils.training.runs import Run, results, train_run
+from fer_utils.training.recipe import Recipe, named_recipe
+from fer_utils.training.runs import Run, exclusive, holder_of, open_teacher, results, train_run
 
 CPU = torch.device("cpu")
 
@@ -31,20 +34,79 @@ def run_of(faces: FaceSet, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
     return Run("cnn-48k", named_recipe("quick", epochs), seed, faces.fingerprint, folder)
 
 
+def test_keys_are_frozen(tmp_path: Path) -> None:
+    # A change of any of these orphans every finished and published run. If training itself changed, raise
+    # TRAINING_VERSION and pin the new keys; otherwise keep the names in `Run.identity` and the fields of `Recipe`.
+    recipe = Recipe(
+        "fixed", 3, 64, "muon", 6e-3, "one-cycle", "last", 0.05, 0.1, False, 0.996,
+        Augmentation(rotation_degrees=10, shift_px=5, zoom=0.15, contrast=0.25), (32, 48), 8, 3.0, 0.5, "measured",
+    )  # fmt: skip
+    plain = Run("compact-46k", recipe, 7, "0123456789abcdef", tmp_path)
+    teachers = (Teacher("run:0123456789ab", "x", tmp_path), Teacher("weights:0123456789abcdef", "y", tmp_path))
+    votes = replace(plain, precision="bfloat16", target="votes", votes="fedcba9876543210", teachers=teachers)
+    assert [plain.key, votes.key, replace(plain, start=teachers[1]).key] == KEYS
+    assert replace(votes, teachers=teachers[::-1]).key == votes.key
+
+
+KEYS = ["d5372a0491b4", "2e2d5ba405b2", "d008e623e437"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "cnn-103k"},
+        {"recipe": named_recipe("quick", 3)},
+        {"seed": 1},
+        {"data": "other"},
+        {"precision": "bfloat16"},
+        {"target": "votes"},
+        {"votes": "other"},
+        {"teachers": (Teacher("run:1", "cnn-48k", Path()),)},
+        {"start": Teacher("run:1", "cnn-48k", Path())},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_all_that_decides_the_weights_decides_the_run(change: dict, tmp_path: Path) -> None:
+    run = Run("cnn-48k", named_recipe("quick", 2), 0, "data", tmp_path)
+    assert replace(run, **change).folder != run.folder
+
+
+def test_a_version_of_training_is_a_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("cnn-48k", named_recipe("quick", 2), 0, "data", tmp_path)
+    before = run.key
+    monkeypatch.setattr(runs, "TRAINING_VERSION", runs.TRAINING_VERSION + 1)
+    assert replace(run).key != before
+
+
 def test_a_finished_run_holds_what_the_design_says(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
-    files = {"run.json", "history.csv", "predictions.csv", "weights.safetensors", ".lock"}
-    assert {path.name for path in run.folder.iterdir()} == files
+    assert {path.name for path in run.folder.iterdir()} == {"run.json", *runs.FILES, ".lock"}
     record = json.loads((run.folder / "run.json").read_text())
     assert record["model"] == "cnn-48k"
     assert record["parameters"] == 47_511
     assert record["fingerprint"] == faces.fingerprint
+    assert record["identity"] == run.identity
     assert len(pd.read_csv(run.folder / "history.csv")) == 2
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_run_learns_votes_in_eight_classes(faces: FaceSet, tmp_path: Path) -> None:
+    votes = np.zeros((len(faces), 10), np.uint8)
+    votes[:, 7] = 10  # everybody sees contempt
+    seen = replace(faces, votes=votes)
+    run = replace(run_of(seen, tmp_path, 1), target="votes", votes=seen.votes_fingerprint)
+    row = results([train_run(run, seen, CPU).folder]).iloc[0]
+    assert open_model(str(run.folder)).classes == VOTE_CLASSES
+    assert (row.target, row.PublicTest_votes_faces) == ("votes", row.PublicTest_faces)
+    predictions = pd.read_csv(run.folder / "predictions.csv")
+    assert row.validation_votes_accuracy == (predictions[predictions.part == "validation"].predicted == 7).mean()
+    with pytest.raises(InputError, match="has no FER\\+ votes, which are bundled"):
+        train_run(run, faces, CPU)
 
 
 def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     measured = []
-    monkeypatch.setattr(loop, "measure_batchnorm", lambda model, training: measured.append(len(training)))
+    monkeypatch.setattr(loop, "recalibrate_batchnorm", lambda model, images: measured.append(len(images)))
     runs = [
         train_run(Run("cnn-48k", named_recipe(name, 1), 0, faces.fingerprint, tmp_path), faces, CPU)
         for name in ("quick", "full")
@@ -55,20 +117,17 @@ def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_pat
 
 def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_path: Path) -> None:
     still = replace(named_recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
-    run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path, start="cnn-48k"), faces, CPU)
-    (_, shipped), (_, kept) = open_model("cnn-48k"), open_model(str(run.folder))
-    for before, after in zip(shipped.parameters(), kept.parameters(), strict=True):
+    start = open_teacher("cnn-48k")
+    run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path, start=start), faces, CPU)
+    pretrained, kept = open_model("cnn-48k"), open_model(str(run.folder))
+    for before, after in zip(pretrained.net.parameters(), kept.net.parameters(), strict=True):
         assert torch.allclose(before, after, atol=1e-3)
-    assert results([run.folder]).start.tolist() == [title("cnn-48k")]
+    assert results([run.folder]).start.tolist() == [start.title]
 
 
-def test_a_start_decides_the_run_and_is_of_its_model(faces: FaceSet, tmp_path: Path) -> None:
-    weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "other.safetensors")
-    starts = ("", "cnn-48k", str(tmp_path / "other.safetensors"))
-    runs = [Run("cnn-48k", named_recipe("full"), 0, faces.fingerprint, tmp_path, start=start) for start in starts]
-    assert len({run.folder for run in runs}) == 3
-    with pytest.raises(InputError, match="finetune goes on from a trained net; `fer train cnn-48k --start NET` names"):
-        replace(runs[0], recipe=named_recipe("finetune"))
+def test_finetuning_needs_weights_to_start_from(faces: FaceSet, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="finetune starts from pretrained weights: `fer train cnn-48k --start NET`"):
+        replace(run_of(faces, tmp_path), recipe=named_recipe("finetune"))
 
 
 def test_a_seed_is_one_that_pytorch_takes(faces: FaceSet, tmp_path: Path) -> None:
@@ -80,46 +139,34 @@ def test_a_seed_is_one_that_pytorch_takes(faces: FaceSet, tmp_path: Path) -> Non
 
 def test_a_run_that_is_refused_leaves_no_folder(faces: FaceSet, tmp_path: Path) -> None:
     run = run_of(faces, tmp_path / "runs")
-    with pytest.raises(InputError, match="cnn-103k: holds a cnn-103k; give a trained cnn-48k to start from"):
-        train_run(replace(run, start="cnn-103k"), faces, CPU)
-    (tmp_path / "net.onnx").write_text("")
-    with pytest.raises(InputError, match=r"net\.onnx: an ONNX file reads faces, and does no more"):
-        train_run(replace(run, teachers=(str(tmp_path / "net.onnx"),)), faces, CPU)
+    with pytest.raises(InputError, match="holds a cnn-103k; give weights of cnn-48k to start from"):
+        train_run(replace(run, start=open_teacher("cnn-103k")), faces, CPU)
+    untrained = replace(run, seed=9).teacher
+    with pytest.raises(FerError, match=f"its teacher cnn-48k@{untrained.key[4:12]} is not trained yet"):
+        train_run(replace(run, teachers=(untrained,)), faces, CPU)
     with pytest.raises(InputError, match="has no labelled Training faces"):
         train_run(run, faces.part("PublicTest"), CPU)
     assert not run.runs_dir.exists()
+    (tmp_path / "net.onnx").write_text("")
+    with pytest.raises(InputError, match=r"net\.onnx: an ONNX file can only classify"):
+        open_teacher(str(tmp_path / "net.onnx"))
 
 
-def test_a_run_goes_on_only_with_the_faces_in_their_order(faces: FaceSet, tmp_path: Path) -> None:
-    class Stopped(Exception):
-        pass
-
-    def stop(row: dict) -> None:
-        raise Stopped
-
-    run = run_of(faces, tmp_path)
-    with pytest.raises(Stopped):
-        train_run(run, faces, CPU, stop)
-    other = faces[np.arange(len(faces))[::-1]]
-    assert other.fingerprint == faces.fingerprint
-    with pytest.raises(InputError, match=r"resume\.pt: begun with a file that has the same faces in another order"):
-        train_run(run, other, CPU)
-    assert train_run(run, faces, CPU).finished
-
-
-def test_a_run_of_an_earlier_version_has_the_defaults_of_its_recipe(faces: FaceSet, tmp_path: Path) -> None:
-    run = train_run(run_of(faces, tmp_path), faces, CPU)
-    record = json.loads((run.folder / "run.json").read_text())
-    del record["recipe"]["batchnorm"]
-    (run.folder / "run.json").write_text(json.dumps(record))
-    assert results([run.folder]).batchnorm.tolist() == ["running"]
+def test_the_order_of_the_file_does_not_decide_the_weights(faces: FaceSet, tmp_path: Path) -> None:
+    turned = mark_duplicates(faces[np.arange(len(faces))[::-1]])
+    trained = [
+        train_run(run_of(one, tmp_path / name, 1), one, CPU).folder
+        for name, one in (("as is", mark_duplicates(faces)), ("turned", turned))
+    ]
+    for name in ("weights.safetensors", "predictions.csv"):
+        assert (trained[0] / name).read_bytes() == (trained[1] / name).read_bytes()
 
 
 def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run.folder]).iloc[0]
-    _, model = open_model(str(run.folder / "weights.safetensors"))
-    answers = answer(reader(model, CPU), labelled_part(faces, "PublicTest"), faces)
+    read = reader(open_model(str(run.folder / "weights.safetensors")), CPU)
+    answers = answer(read, labelled_part(faces, "PublicTest"))
     kept = pd.read_csv(run.folder / "predictions.csv")
     assert kept[kept.part == "PublicTest"].predicted.tolist() == answers.predicted.tolist()
     worth = assess(answers)
@@ -136,29 +183,19 @@ def test_a_finished_run_is_not_trained_again(faces: FaceSet, tmp_path: Path) -> 
     assert (run.folder / "weights.safetensors").stat().st_mtime_ns == before
 
 
-def test_other_seeds_recipes_and_data_are_other_runs(faces: FaceSet, tmp_path: Path) -> None:
-    other = faces[torch.arange(len(faces) - 1).numpy()]
-    runs = [
-        run_of(faces, tmp_path),
-        run_of(faces, tmp_path, 3),
-        run_of(faces, tmp_path, seed=1),
-        run_of(other, tmp_path),
-    ]
-    assert len({run.folder for run in runs}) == 4
-
-
 def test_a_run_never_learns_from_its_validation_faces_nor_from_a_test(
     faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learned: list[FaceSet] = []
+    learned: list[Examples] = []
     original = loop.train
     monkeypatch.setattr(loop, "train", lambda net, *rest: learned.append(rest[0]) or original(net, *rest))  # type: ignore[func-returns-value]
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     answers = pd.read_csv(run.folder / "predictions.csv")
     assert set(answers.part) == {"validation", "PublicTest"}
-    assert len(learned[0]) + len(answers) == len(faces)
-    held_out = set(split(faces)[1].digests) | set(faces.part("PublicTest").digests)
-    assert not held_out & set(learned[0].digests)
+    assert len(learned[0].images) + len(answers) == len(faces)
+    held_out = np.concatenate([split(faces)[1].images, faces.part("PublicTest").images])
+    seen = {image.tobytes() for image in learned[0].images}
+    assert not any(image.tobytes() in seen for image in held_out)
 
 
 def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -> None:
@@ -166,31 +203,47 @@ def test_a_table_of_unfinished_runs_is_refused(faces: FaceSet, tmp_path: Path) -
         results([run_of(faces, tmp_path).folder])
 
 
-def test_a_net_that_was_redesigned_is_not_taken_for_the_new_one(faces: FaceSet, tmp_path: Path) -> None:
-    run = train_run(run_of(faces, tmp_path), faces, CPU)
+def test_a_record_of_another_format_is_refused_and_its_weights_are_not(faces: FaceSet, tmp_path: Path) -> None:
+    run = train_run(run_of(faces, tmp_path, 1), faces, CPU)
     file = run.folder / "run.json"
-    record = json.loads(file.read_text())
-    file.write_text(json.dumps(record | {"multiply_adds": record["multiply_adds"] + 1}))
-    with pytest.raises(InputError, match=r"of an earlier net cnn-48k, of other multiply-adds\. Delete it"):
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 99}))
+    with pytest.raises(InputError, match="has format 99, this version reads 1: its weights can be used"):
         results([run.folder])
-    begun = {"epoch": 1, "threads": 1, "model": build("cnn-103k").state_dict(), "optimizers": []}
-    file.unlink()
-    torch.save(begun, run.folder / "resume.pt")
-    with pytest.raises(InputError, match=r"resume\.pt: begun with an earlier net of this name\. Delete its folder"):
-        train_run(run, faces, CPU)
+    assert open_model(str(run.folder)).model == "cnn-48k"
 
 
-def test_what_an_earlier_version_began_is_refused_in_a_line(faces: FaceSet, tmp_path: Path) -> None:
-    run = run_of(faces, tmp_path)
-    run.folder.mkdir(parents=True)
-    torch.save({"epoch": 1, "model": {}, "optimizer": {}}, run.folder / "resume.pt")
-    with pytest.raises(FerError, match=r"resume\.pt is of an earlier version: delete it, and the run begins again"):
-        train_run(run, faces, CPU)
-    (run.folder / "resume.pt").write_bytes(bytes(1000))  # such as a power cut leaves
-    with pytest.raises(
-        FerError, match=r"^[^\n]*resume\.pt is damaged \([^\n]*\): delete it, and the run begins again$"
-    ):
-        train_run(run, faces, CPU)
+def test_who_waits_for_a_run_is_told_who_trains_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert holder_of(tmp_path) is None
+    with exclusive(tmp_path):
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", f"""
+from pathlib import Path
+from fer_utils.training.runs import exclusive
+with exclusive(Path({str(tmp_path)!r})):
+    print("mine", flush=True)
+"""],
+            stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert waiting.stderr is not None
+        assert f"is held by process {os.getpid()} on " in waiting.stderr.readline()
+        assert f"process {os.getpid()} on " in (holder_of_elsewhere(tmp_path) or "")
+    assert "mine" in waiting.communicate()[0]
+    assert holder_of(tmp_path) is None
+
+
+def holder_of_elsewhere(folder: Path) -> str:
+    """What `holder_of` says in another process, since a lock is no obstacle to its own."""
+    code = f"from fer_utils.training.runs import *; print(holder_of(Path({str(folder)!r})))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(FerError, match="this file system has no locks"), exclusive(tmp_path):
+        pass
 
 
 def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:

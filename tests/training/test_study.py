@@ -1,117 +1,327 @@
-import subprocess
-import sys
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.load import load
-from fer_utils.errors import FerError, InputError
-from fer_utils.training import study as module
-from fer_utils.training.runs import Run
-from fer_utils.training.study import listed, train_study, whole_numbers
-from tests.data.test_ferplus import write
+from fer_utils.errors import FerError, InputError, Interrupted
+from fer_utils.files import atomic_write
+from fer_utils.models.zoo import build
+from fer_utils.training import launchers, runs
+from fer_utils.training.launchers import Job, run_study, sbatch_options, train_planned
+from fer_utils.training.records import read_predictions
+from fer_utils.training.runs import Run, results
+from fer_utils.training.study import (
+    FAILED,
+    Planned,
+    Stage,
+    Study,
+    plan,
+    read_study,
+    single_stage,
+    split_names,
+    unfinished,
+    whole_numbers,
+    write_study,
+)
+
+CPU = torch.device("cpu")
+TWO_STAGES = """
+records = "records"
+epochs = 1
+
+[[stage]]
+name = "students"
+models = ["cnn-103k", "cnn-48k"]
+recipe = "full"
+teachers = ["teachers", "compact-46k"]
+
+[[stage]]
+name = "teachers"
+models = ["cnn-48k"]
+seeds = [0, 1]
+"""
+
+
+def written(folder: Path, text: str = TWO_STAGES) -> Path:
+    atomic_write(folder / "study.toml", text)
+    return folder / "study.toml"
+
+
+def finish(run: Run, faces: FaceSet) -> None:
+    """Write the files of a finished run, without training."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    images, weights = split(faces)[0].images, build(run.model, run.seed).state_dict()
+    history = [{"epoch": n + 1, "validation_accuracy": 0.1, "seconds": 2.0} for n in range(run.recipe.epochs)]
+    runs._finish(run, faces, images, CPU, weights, history)
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Run, subprocess.Popen]]:
-    """Every process that a study started."""
-    processes: list[tuple[Run, subprocess.Popen]] = []
+def trained(csv_file: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages and models that a study trains, in order; they are finished at once, in this process."""
+    order: list[str] = []
 
-    def start(run: Run, source: list[str], device: str) -> subprocess.Popen:
-        process = original(run, source, device)
-        processes.append((run, process))
-        return process
+    def train(run: Run, faces: FaceSet, device: torch.device, report: Callable) -> Run:
+        for teacher in run.teachers:
+            assert teacher.weights.exists(), "teachers come first"
+        order.append(f"{run.model}-{run.seed}")
+        finish(run, faces)
+        return run
 
-    original = module._start
-    monkeypatch.setattr(module, "_start", start)
-    return processes
+    class Process:
+        def __init__(self, command: list[str], *, stdout: Any, **_: Any):
+            options = dict(zip(command[4::2], command[5::2], strict=True))
+            self.returncode = 0
+            try:
+                job = Job(options["--data"], Path(options["--runs"]), Path(options["--study"]))
+                train_planned(job, options["--run"], CPU)
+            except FerError as error:
+                stdout.write(f"fer: {error}\n")
+                self.returncode = 1
+
+        def poll(self) -> int:
+            return self.returncode
+
+        def terminate(self) -> None: ...
+
+        def wait(self) -> None: ...
+
+    monkeypatch.setattr(launchers, "train_run", train)
+    monkeypatch.setattr(launchers.subprocess, "Popen", Process)
+    monkeypatch.setattr(launchers, "POLL_SECONDS", 0)
+    return order
 
 
-def test_a_study_trains_what_is_missing_and_nothing_twice(csv_file: Path, tmp_path: Path, started: list) -> None:
-    first = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
-    assert [run.model for run, _ in started] == ["cnn-48k"]
-    both = train_study(str(csv_file), ["cnn-48k", "cnn-103k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
-    assert [run.model for run, _ in started] == ["cnn-48k", "cnn-103k"]
-    assert list(both.model) == ["cnn-48k", "cnn-103k"]
+# ---- study files ----
+
+
+def test_a_file_says_what_a_study_is(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path))
+    assert study.stages[1] == Stage("teachers", ("cnn-48k",), (0, 1), "quick", 1)
+    assert study.stages[0].full_recipe.epochs == 1
+    assert [stage.name for stage in study.order] == ["teachers", "students"]
+    assert study.records == tmp_path / "records"
+    write_study(study, tmp_path / "again.toml")
+    assert read_study(tmp_path / "again.toml") == study
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("epochs = 1", "epoch = 1"), r"unknown key in study: 'epoch'\. Did you mean 'epochs'"),
+        (("seeds = [0, 1]", "seed = [0]"), r"unknown key in stage 'teachers': 'seed'\. Did you mean 'seeds'"),
+        (('"cnn-103k"', '"cnn103k"'), r"stage 'students': unknown model 'cnn103k'\. Did you mean 'cnn-103k'"),
+        (('"full"', '"ful"'), r"stage 'students': unknown recipe 'ful'\. Did you mean 'full'"),
+        (('"teachers", "compact', '"teacher", "compact'), r"unknown teacher 'teacher'\. Did you mean 'teachers'"),
+        (("seeds = [0, 1]", "seeds = [0, -1]"), "stage 'teachers': seed -1: allowed are whole numbers from 0"),
+        (("seeds = [0, 1]", 'seeds = "0"'), "stage 'teachers': seeds = '0'; allowed is a whole number"),
+        (("seeds = [0, 1]", "seeds = []"), "give at least one of each"),
+        (("epochs = 1", "epochs = 0"), "epochs 0: allowed is 1 or more"),
+        (("epochs = 1", 'target = "vote"'), r"unknown target 'vote'\. Did you mean 'votes'"),
+        (("epochs = 1", 'precision = "float16"'), r"unknown precision 'float16'\. Did you mean 'bfloat16'"),
+        (("seeds = [0, 1]", 'teachers = "students"'), "stages teach each other in a cycle: students <- teachers"),
+        (('name = "teachers"', 'name = "students"'), "two stages are named 'students'"),
+        (('models = ["cnn-48k"]', ""), "stage 'teachers': the key 'models' is missing"),
+        (("[[stage]]", "[[stages]]"), r"unknown key in study: 'stages'\. Did you mean 'stage'"),
+        ((TWO_STAGES, "epochs = 1"), r"a study has at least one \[\[stage\]\]"),
+        ((TWO_STAGES, "epochs = "), "not a study file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_wrong_in_a_file_is_refused_by_name(change: tuple[str, str], told: str, tmp_path: Path) -> None:
+    file = written(tmp_path, TWO_STAGES.replace(*change))
+    with pytest.raises(InputError, match=rf"study\.toml: .*{told}"):
+        read_study(file)
+
+
+def test_names_are_separated_by_commas_and_paths_may_hold_some(tmp_path: Path) -> None:
+    assert split_names("a, b,,a", "c") == ["a", "b", "c"]
+    path = tmp_path / "runs, 4"
+    assert split_names(f"a,{path}") == ["a", f"{tmp_path}/runs", "4"]
+    path.mkdir()
+    assert split_names("a", str(path)) == ["a", str(path)]
+    assert split_names("x" * 5000) == ["x" * 5000]  # no path is that long
+
+
+def test_seeds_and_options_are_checked() -> None:
+    assert whole_numbers("0,2") == [0, 2]
+    for text in ("a,b", "-1", ""):
+        with pytest.raises(InputError, match=f"seeds {text!r}: allowed are comma-separated integers from 0"):
+            whole_numbers(text)
+    assert sbatch_options(["partition=gpu", "--gres=gpu:1"]) == {"partition": "gpu", "gres": "gpu:1"}
+    with pytest.raises(InputError, match="--sbatch 'gpu': allowed is NAME=VALUE"):
+        sbatch_options(["gpu"])
+
+
+# ---- the plan ----
+
+
+def planned_in(folder: Path, csv_file: Path, text: str = TWO_STAGES) -> tuple[Study, list[Planned], FaceSet]:
+    study, faces = read_study(written(folder, text)), load(csv_file)
+    return study, plan(study, faces, folder / "runs"), faces
+
+
+def test_all_runs_of_a_stage_teach_together_with_bundled_weights(csv_file: Path, tmp_path: Path) -> None:
+    _, (first, second, student, _), _ = planned_in(tmp_path, csv_file)
+    keys = {teacher.key for teacher in student.run.teachers}
+    assert {f"run:{first.run.key}", f"run:{second.run.key}"} < keys
+    (bundled,) = (key for key in keys if key.startswith("weights:"))
+    assert bundled == runs.open_teacher("compact-46k.fer2013").key
+    assert student.needs == (first, second)
+
+
+def test_an_edited_file_trains_what_changed(csv_file: Path, tmp_path: Path) -> None:
+    _, planned, faces = planned_in(tmp_path, csv_file)
+    for one in planned:
+        finish(one.run, faces)
+    more = TWO_STAGES.replace('["cnn-103k", "cnn-48k"]', '["cnn-103k", "cnn-150k"]')
+    assert [one.run.model for one in unfinished(planned_in(tmp_path, csv_file, more)[1])] == ["cnn-150k"]
+    others = planned_in(tmp_path, csv_file, TWO_STAGES.replace("seeds = [0, 1]", "seeds = [0, 2]"))[1]
+    assert [(one.stage, one.run.seed) for one in unfinished(others)] == [("teachers", 2), *[("students", 0)] * 2]
+
+
+def test_a_published_record_counts_as_finished_without_weights(csv_file: Path, tmp_path: Path, trained: list) -> None:
+    study, planned, _ = planned_in(tmp_path, csv_file)
+    table = run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"))
+    assert trained[:2] == ["cnn-48k-0", "cnn-48k-1"]
+    elsewhere = plan(study, load(csv_file), tmp_path / "another machine")
+    assert unfinished(elsewhere) == []
+    again = results(one.folder for one in elsewhere).assign(data="fer2013.csv")
+    assert again.drop(columns="run").equals(table.drop(columns="run"))
+    student, teacher = elsewhere[2], elsewhere[0]
+    assert not student.trained
+    assert teacher.trained  # it teaches, so that its weights are kept
+    exact, kept = read_predictions(planned[2].run.folder), read_predictions(student.folder)
+    for column in exact:
+        if column.startswith("p_"):
+            assert (exact[column] - kept[column]).abs().max() < 0.005
+        else:
+            assert exact[column].tolist() == kept[column].tolist()
+    # Another student of these teachers needs no teacher to be trained again, until their weights are gone.
+    more = replace(study, stages=(replace(study.stages[0], seeds=(0, 1)), study.stages[1]))
+    todo = unfinished(plan(more, load(csv_file), tmp_path / "another machine"))
+    assert [(one.stage, one.run.seed) for one in todo] == [("students", 1)] * 2
+    (teacher.folder / "weights.safetensors").unlink()
+    todo = unfinished(plan(more, load(csv_file), tmp_path / "another machine"))
+    assert [(one.stage, one.run.seed) for one in todo] == [("teachers", 0), *[("students", 1)] * 2]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "predictions.csv", "history.csv", "run.json"])
+def test_a_run_folder_cut_short_is_not_finished(name: str, csv_file: Path, tmp_path: Path) -> None:
+    _, (one, *_), faces = planned_in(tmp_path, csv_file)
+    finish(one.run, faces)
+    assert one.finished
+    file = one.run.folder / name
+    file.write_bytes(file.read_bytes()[:-10])
+    assert not one.finished
+    assert one.state == "missing"
+
+
+# ---- launchers ----
+
+
+def test_a_study_trains_what_is_missing_and_nothing_twice(csv_file: Path, tmp_path: Path, trained: list) -> None:
+    job = Job(str(csv_file), tmp_path)
+    first = run_study(single_stage(["cnn-48k"], epochs=1), job)
+    assert trained == ["cnn-48k-0"]
+    both = run_study(single_stage(["cnn-48k", "cnn-103k"], epochs=1), job)
+    assert trained == ["cnn-48k-0", "cnn-103k-0"]
     assert both.iloc[0].equals(first.iloc[0].reindex(both.columns))
 
 
-def test_students_of_a_study_learn_from_its_teachers_and_labels_may_be_the_voters(
-    csv_file: Path, tmp_path: Path
+def test_a_failed_run_stops_those_that_it_teaches_and_no_others(
+    csv_file: Path, tmp_path: Path, trained: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    votes = str(write(tmp_path / "votes.csv", load(csv_file), row0={"sadness": 10}))
+    finishing = launchers.train_run
 
-    def trained(**given: Any) -> pd.Series:
-        return train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path, **given).iloc[0]
+    def fails(run: Run, *rest: Any) -> Run:
+        if (run.model, run.seed) == ("cnn-48k", 1) and not run.teachers:
+            raise FerError("the disk is on fire")
+        return finishing(run, *rest)
 
-    teacher = trained()
-    student, voted = trained(teachers=[teacher.run]), trained(ferplus=votes)
-    assert student.teachers.startswith("cnn-48k@")
-    assert len({teacher.run, student.run, voted.run}) == 3
-    assert voted.fingerprint == load(csv_file, votes).fingerprint != teacher.fingerprint
-    weights = [load_file(Path(run) / "weights.safetensors") for run in (teacher.run, student.run, voted.run)]
-    assert not any(torch.equal(weights[0]["0.0.weight"], other["0.0.weight"]) for other in weights[1:])
+    monkeypatch.setattr(launchers, "train_run", fails)
+    others = TWO_STAGES + '\n[[stage]]\nname = "others"\nmodels = ["cnn-150k"]\n'
+    study, planned, _ = planned_in(tmp_path, csv_file, others)
+    planned[1].run.folder.mkdir(parents=True)
+    with pytest.raises(FerError, match="3 of 5 runs failed; the others are finished") as caught:
+        run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"))
+    assert "teachers: cnn-48k seed 1: exit code 1" in str(caught.value)
+    assert "fer: the disk is on fire" in str(caught.value)
+    assert "students: cnn-103k seed 0: its teacher cnn-48k.fer2013_quick-1_seed-1" in str(caught.value)
+    assert sorted(trained) == ["cnn-150k-0", "cnn-48k-0"]
+    assert planned[1].state == "failed"
+    monkeypatch.setattr(launchers, "train_run", finishing)
+    assert len(run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"))) == 5
+    assert planned[1].state == "finished"
+    assert not (planned[1].run.folder / FAILED).exists()
 
 
-@pytest.mark.parametrize("heard", [False, True], ids=["killed", "told to stop"])
-def test_a_killed_process_is_started_again(
-    heard: bool, csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [-9, 143], ids=["killed", "told to stop"])
+def test_a_killed_process_starts_again(
+    code: int, csv_file: Path, tmp_path: Path, trained: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording = module._start
+    collected: list[int] = []
+    end = launchers._Pool._end
 
-    def start_and_kill_the_first(run: Run, source: list[str], device: str) -> subprocess.Popen:
-        process = recording(run, source, device)
-        if len(started) == 1:
-            process.kill()
-            process.wait()
-            if heard:  # `fer` exits so on a SIGTERM
-                return subprocess.Popen([sys.executable, "-c", "raise SystemExit(143)"])
-        return process
+    def killed_at_first(pool: Any, one: Planned, returned: int) -> None:
+        collected.append(returned)
+        end(pool, one, code if len(collected) == 1 else returned)
 
-    monkeypatch.setattr(module, "_start", start_and_kill_the_first)
-    table = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
-    assert len(started) == 2
-    assert len(table) == 1
+    monkeypatch.setattr(launchers._Pool, "_end", killed_at_first)
+    assert len(run_study(single_stage(["cnn-48k"], epochs=1), Job(str(csv_file), tmp_path))) == 1
+    assert collected == [0, 0]
 
 
-def test_a_run_that_fails_does_not_stop_the_others(
-    csv_file: Path, tmp_path: Path, started: list, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_ends_the_processes_and_says_how_to_resume(
+    csv_file: Path, tmp_path: Path, trained: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording = module._start
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
 
-    def start(run: Run, source: list[str], device: str) -> subprocess.Popen:
-        return recording(run, ["--data", "nowhere.csv"] if run.model == "cnn-103k" else source, device)
-
-    monkeypatch.setattr(module, "_start", start)
-    with pytest.raises(
-        FerError, match=r"1 of 2 runs failed, .*kept\. cnn-103k seed 0: fer: no file or folder nowhere\.csv"
-    ):
-        train_study(str(csv_file), ["cnn-103k", "cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
-    assert [run.finished for run, _ in started if run.model == "cnn-48k"] == [True]
-
-
-def test_names_come_with_commas_and_paths_may_hold_some(tmp_path: Path) -> None:
-    assert listed("a, b,,a", "c") == ["a", "b", "c"]
-    path = tmp_path / "runs, 4"
-    assert listed(f"a,{path}") == ["a", f"{tmp_path}/runs", "4"]
-    path.mkdir()
-    assert listed("a", str(path)) == ["a", str(path)]
-    assert listed("x" * 5000) == ["x" * 5000]  # no path is that long
+    stopped: list[bool] = []
+    stop = launchers._Pool.stop
+    monkeypatch.setattr(launchers.time, "sleep", interrupt)
+    monkeypatch.setattr(launchers._Pool, "stop", lambda pool: stopped.append(bool(pool.active)) or stop(pool))  # type: ignore[func-returns-value]
+    with pytest.raises(Interrupted, match="The same command resumes") as caught:
+        run_study(single_stage(["cnn-48k"], epochs=1), Job(str(csv_file), tmp_path))
+    assert caught.value.exit_code == 130
+    assert stopped == [True]
 
 
-def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: Path, started: list) -> None:
-    with pytest.raises(InputError, match="unknown model 'cnn-1k'"):
-        train_study(str(csv_file), ["cnn-48k", "cnn-1k"], runs_dir=tmp_path)
-    with pytest.raises(InputError, match="give at least one of each"):
-        train_study(str(csv_file), [], runs_dir=tmp_path)
-    with pytest.raises(InputError, match="seed -1: allowed are whole numbers from 0"):
-        train_study(str(csv_file), ["cnn-48k"], [-1], runs_dir=tmp_path)
-    with pytest.raises(InputError, match="seeds 'a,b': allowed are whole numbers"):
-        whole_numbers("a,b")
-    with pytest.raises(InputError, match="seeds '-1': allowed are whole numbers from 0"):
-        whole_numbers("-1")
-    assert started == []
+def test_the_print_launcher_groups_commands_by_stage(
+    csv_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, planned, _ = planned_in(tmp_path, csv_file)
+    table = run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"), "print")
+    lines = capsys.readouterr().out.splitlines()
+    assert table.empty
+    assert [line for line in lines if line.startswith("#")] == ["# stage teachers", "# stage students"]
+    assert lines[1].startswith(f"fer train --study {tmp_path / 'study.toml'} --run {planned[0].run.key} --data ")
+    assert len(lines) == 6
+
+
+def test_a_run_without_its_teachers_names_them(csv_file: Path, tmp_path: Path) -> None:
+    _, planned, _ = planned_in(tmp_path, csv_file)
+    job = Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml")
+    with pytest.raises(FerError, match=r"its teacher cnn-48k@\w+ is not trained yet") as caught:
+        train_planned(job, planned[2].run.key, CPU)
+    assert caught.value.exit_code == 1
+    with pytest.raises(InputError, match=r"unknown run of .*study\.toml 'abc'"):
+        train_planned(job, "abc", CPU)
+
+
+def test_a_study_in_processes_of_its_own(csv_file: Path, tmp_path: Path) -> None:
+    votes_free = 'epochs = 1\n[[stage]]\nname = "a"\nmodels = ["cnn-48k"]\n'
+    job = Job(str(csv_file), tmp_path / "runs", written(tmp_path, votes_free), device="cpu")
+    table = run_study(read_study(tmp_path / "study.toml"), job)
+    assert (table.epochs.tolist(), table.data.tolist()) == ([1], [csv_file.name])
+    log = Path(table.run[0]) / "train.log"
+    assert log.read_text().splitlines()[-1].startswith("finished in ")
+    assert json.loads((log.parent / "run.json").read_text())["threads"] == 1
+    assert isinstance(table, pd.DataFrame)
