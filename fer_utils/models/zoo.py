@@ -16,6 +16,7 @@ from fer_utils.models.compact import compact
 from fer_utils.models.matched import BUDGETS, matched, narrow, thousands
 from fer_utils.models.matched import FAMILIES as MATCHED
 from fer_utils.models.mobilenet import mobilenet
+from fer_utils.models.others import mini_xception, mobilenet_v2
 from fer_utils.models.resnet import resnet
 from fer_utils.models.vgg import vgg
 
@@ -42,6 +43,9 @@ MODELS: dict[str, Callable[..., nn.Sequential]] = {
     "compact-158k": partial(compact, [(48, 4), (64, 3), (88, 2)], head=176),
     "compact-900k": partial(compact, [(48, 4), (112, 4), (192, 4)], head=512),
     "teacher-1.4m": partial(resnet, (64, 128, 256), blocks=2),
+    # Networks of others, at the sizes of ours.
+    "minixception-57k": mini_xception,
+    "mobilenetv2-158k": partial(mobilenet_v2, 0.247),
     # For question 4: nets of equal size that differ in one thing at a time.
     **{f"{name}-{thousands(n)}": partial(matched, name, n) for name in MATCHED for n in BUDGETS},
     **{f"narrow8-{thousands(size)}": partial(narrow, n) for n, size in BUDGETS.items()},
