@@ -23,7 +23,8 @@ def interval(share: float, n: int) -> tuple[float, float]:
 
 def predictions(run: str) -> pd.DataFrame:
     """A finished run's predictions (`training.evaluate.answer`), in the order of part, face and label."""
-    return _sorted_predictions(run, (Path(run) / "run.json").stat().st_mtime_ns if Path(run).exists() else 0)
+    files = Path(run).glob("predictions.*")
+    return _sorted_predictions(run, max((file.stat().st_mtime_ns for file in files), default=0))
 
 
 @cache

@@ -79,7 +79,7 @@ def test_only_the_same_seeds_are_compared() -> None:
 def test_a_run_without_its_predictions_says_what_to_do() -> None:
     table = table_of({"cnn-48k": 0.5, "mobilenet-46k": 0.6})
     lost = table.assign(run="runs/lost")
-    with pytest.raises(InputError, match=r"predictions\.csv is missing, as in runs of older versions: delete"):
+    with pytest.raises(InputError, match=r"runs/lost: its predictions are missing\. Delete"):
         difference(lost[:1], table[1:], "validation")
 
 
