@@ -1,8 +1,9 @@
 """What is published of many runs: `python -m fer_utils.report.publish TABLE.csv|RUN...` in the project's folder.
 
-It writes `figures/runs.csv` (a row a run), `figures/results.csv` (a row a model trained one way), the curve of accuracy
-against size, and the README's table; and it copies the weights that ship, of each model the run that is best on
-validation. A table may be an earlier `runs.csv`: its runs stay, also where their folders are gone.
+It writes `figures/runs.csv` (a row for each run), `figures/results.csv` (a row for each model trained one way), the
+curve of accuracy against size, and the README's table. It copies the bundled weights: for each model and target those
+of the run that is best on validation. A table is that of a study, or an earlier `runs.csv`, whose runs stay. Runs that
+learned votes are in `runs.csv` alone.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_utils.data.targets import TARGETS
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
@@ -25,10 +27,14 @@ from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
+# Columns of texts that may be empty or, in a table of earlier runs, missing; and what that means.
+DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
+SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # by which the best run is chosen
 
 
 def results_block(table: pd.DataFrame) -> str:
-    """A Markdown table with a row for each model, taught and not, and what it was measured on."""
+    """A Markdown table with a row for each model trained from labels, taught and not, and what it was measured on."""
+    table = _of_labels(table)
     summary, measure = best_ways(table), final_measure(table)
     sets = {teachers: f"T{number}" for number, teachers in enumerate(sorted(set(summary.teachers) - {""}), 1)}
     rows = pd.DataFrame(
@@ -105,33 +111,60 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     fill(readme, "results")  # that there is a place for it
     # The order decides between equals, here as in `best_ways`: a run with BatchNorm measured before one without.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
-    best = table.groupby("model").validation_accuracy.idxmax()
+    best = _best(table)
     contents = {}
-    for model, run, ships in table.loc[best, ["model", "run", "shipped"]].itertuples(index=False):
-        if not pd.isna(run):
-            contents[model] = (Path(run) / "weights.safetensors").read_bytes()
-        elif pd.isna(ships) or not ships:
-            raise FerError(f"the weights of the best {model} are not there, and do not ship: train it again")
-    for model, content in contents.items():  # all are there before the first is replaced
-        atomic_write(shipped / f"{model}.{DATA_OF_TARGET['labels']}.safetensors", content)
+    for model, target, run in table.loc[best, ["model", "target", "run"]].itertuples(index=False):
+        if file := _weights(run):
+            contents[f"{model}.{DATA_OF_TARGET[target]}.safetensors"] = file.read_bytes()
+    for name, content in contents.items():  # all are read before the first is replaced
+        atomic_write(shipped / name, content)
     table = table.drop(columns="run").assign(shipped=table.index.isin(best))
     atomic_write(figures / "runs.csv", table.to_csv(index=False))
-    atomic_write(figures / "results.csv", summarize(table).to_csv(index=False))
-    write_figure("curve", curve(table, "curve", "en")._repr_mimebundle_()[0], figures)
-    fill(readme, "results", results_block(table))
+    labels = _of_labels(table)
+    atomic_write(figures / "results.csv", summarize(labels).to_csv(index=False))
+    write_figure("curve", curve(labels, "curve", "en")._repr_mimebundle_()[0], figures)
+    fill(readme, "results", results_block(labels))
+
+
+def _of_labels(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table.target == "labels"]
+
+
+def _best(table: pd.DataFrame) -> list[int]:
+    """The rows that ship: for each model and target, the best on validation whose weights are there or shipped before.
+
+    A record of a run may lack its weights.
+    """
+    held = table[[ships or _weights(run) is not None for ships, run in zip(table.shipped, table.run, strict=True)]]
+    return [
+        row
+        for target, score in SCORES.items()
+        if score in held
+        for row in held[held.target == target].groupby("model")[score].idxmax()
+    ]
+
+
+def _weights(run: Any) -> Path | None:
+    """The file of a run's weights, if there is one; `run` is its folder or record, or NaN where neither is known."""
+    file = None if pd.isna(run) else Path(run) / "weights.safetensors"
+    return file if file and file.exists() else None
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     """Tables and folders of runs as one table, of the nets of today; each run once, as the first that has it says."""
     tables = []
     for file in files:
-        found = results([file]) if file.is_dir() else pd.read_csv(file, dtype=dict.fromkeys(NAMES, str))
-        found["start"] = found.get("start", "")  # of an earlier version
-        tables.append(found.fillna(dict.fromkeys(NAMES, "")))
-        if missing := set(KEY) - set(tables[-1]):
+        found = results([file]) if file.is_dir() else pd.read_csv(file, dtype=dict.fromkeys(DEFAULTS, str))
+        for name, default in DEFAULTS.items():
+            found[name] = found[name].fillna(default) if name in found else default
+        if missing := set(KEY) - set(found):
             raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it, and write it anew")
-    table = pd.concat(tables, ignore_index=True).reindex(columns=[*dict.fromkeys([*tables[0], "run", "shipped"])])
+        tables.append(found)
+    table = pd.concat(tables, ignore_index=True)
+    table = table.reindex(columns=[*dict.fromkeys([*table, "run", "shipped"])])
     table = table[_of_today(table)]
+    # A study does not know that a run of its table ships, but the earlier table does.
+    table["shipped"] = table.shipped.eq(True).groupby([table[name] for name in (*KEY, "finished")]).transform("any")
     if len(prints := table.fingerprint.unique()) > 1:
         raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
     return table.drop_duplicates(KEY, ignore_index=True)
@@ -139,9 +172,12 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
 
 def _of_today(table: pd.DataFrame) -> pd.Series:
     """Which rows are of a net that the zoo still has under their name: one that was redesigned is another net."""
-    counts = ["model", "parameters", "multiply_adds"]
-    today = zoo.zoo(zoo.MODELS.keys() & set(table.model))
-    return table[counts].apply(tuple, axis=1).isin(today[counts].apply(tuple, axis=1))
+    today = set()
+    for model, target in set(zip(table.model, table.target, strict=True)):
+        if model in zoo.MODELS:
+            net = zoo.build(model, classes=len(TARGETS[target]))
+            today.add((model, target, zoo.parameters(net), zoo.multiply_adds(net)))
+    return table[["model", "target", "parameters", "multiply_adds"]].apply(tuple, axis=1).isin(today)
 
 
 def main() -> None:

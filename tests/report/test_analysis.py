@@ -40,7 +40,7 @@ def table_of(accuracies: dict[str, float | list[float]], faces: int = 2872, data
                     "model": model, "family": family(model), "parameters": parameters(net),
                     "multiply_adds": multiply_adds(net), "recipe": "quick", "epochs": 12,
                     "optimizer": "adamw", "batch_size": 32, "batchnorm": "running", "start": "", "teachers": "",
-                    "seed": seed, "data": data,
+                    "target": "labels", "precision": "float32", "seed": seed, "data": data,
                     "fingerprint": "0123456789abcdef", "seconds": 100.0, "device": "CPU, 1 thread",
                     "finished": "2026-01-02T03:04:05+00:00", "run": run_of(model, seed, accuracy, faces),
                     "validation_accuracy": accuracy, "validation_faces": faces,

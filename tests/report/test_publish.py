@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from fer_utils.data.faces import FaceSet
+from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
+from fer_utils.models.zoo import build, multiply_adds, parameters
 from fer_utils.report.compression import files_block
 from fer_utils.report.figures import curve
 from fer_utils.report.publish import fill, publish, read_tables, results_block
@@ -64,11 +66,17 @@ def test_a_finished_run_is_a_table_of_one_row_and_goes_with_earlier_tables(faces
     run = train_run(
         Run("cnn-48k", named_recipe("quick", 1), 0, faces.fingerprint, tmp_path), faces, torch.device("cpu")
     )
-    earlier = table_of({"mobilenet-46k": 0.6}).drop(columns=["start", "run"]).assign(fingerprint=faces.fingerprint)
+    earlier = (
+        table_of({"mobilenet-46k": 0.6})
+        .drop(columns=["start", "run", "target", "precision"])
+        .assign(fingerprint=faces.fingerprint)
+    )
     earlier.to_csv(tmp_path / "earlier.csv", index=False)
     table = read_tables([run.folder, tmp_path / "earlier.csv"])
     assert table.model.tolist() == ["cnn-48k", "mobilenet-46k"]
     assert table.start.tolist() == ["", ""]
+    assert table.target.tolist() == ["labels", "labels"]
+    assert table.precision.tolist() == ["float32", ""]
     assert table.run.iloc[0] == str(run.folder)
     assert pd.isna(table.run.iloc[1])
 
@@ -101,7 +109,7 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     assert "old" not in written
     assert len(pd.read_csv(project / "figures" / "runs.csv")) == 3
     assert list(pd.read_csv(project / "figures" / "results.csv").seeds) == [1, 2]
-    assert (project / "fer_utils/weights/compact-46k.safetensors").read_text() == "compact-46k, seed 1"
+    assert (project / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text() == "compact-46k, seed 1"
     assert "| **0.5950** (± 0.0071) | 0.6000 |" in written  # the mean, and the file that ships
     # A further study adds to what is there, and the best run keeps shipping when its folder is gone.
     better = table_of({"cnn-48k": 0.55}).assign(epochs=24)
@@ -113,8 +121,8 @@ def test_publishing_writes_tables_curve_and_readme(tmp_path: Path) -> None:
     found = pd.read_csv(project / "figures" / "runs.csv")
     assert len(found) == 4
     assert found[found.shipped].groupby("model").epochs.first().to_dict() == {"cnn-48k": 24, "compact-46k": 12}
-    assert (project / "fer_utils/weights/compact-46k.safetensors").read_text() == "compact-46k, seed 1"
-    assert (project / "fer_utils/weights/cnn-48k.safetensors").read_text() == "better"
+    assert (project / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text() == "compact-46k, seed 1"
+    assert (project / "fer_utils/weights/cnn-48k.fer2013.safetensors").read_text() == "better"
     assert (project / "figures" / "curve.svg").read_text().startswith("<?xml")
     assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -127,7 +135,7 @@ def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(tmp_path: Path) -
         Path(table.run.iloc[0]).mkdir()
         (Path(table.run.iloc[0]) / "weights.safetensors").write_text(table.teachers.iloc[0])
     publish(pd.concat([one, other], ignore_index=True), tmp_path)
-    shipped = (tmp_path / "fer_utils/weights/compact-46k.safetensors").read_text()
+    shipped = (tmp_path / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text()
     written = (tmp_path / "README.md").read_text()
     assert f"Who taught: T1 is {shipped}." in written
     assert written.count("| compact-46k |") == 1  # the other way is in results.csv
@@ -143,7 +151,7 @@ def test_of_equals_the_one_with_batchnorm_measured_ships_and_is_shown(order: tup
         (tmp_path / kind / "weights.safetensors").write_text(kind)
         tables.append(table_of({"compact-46k": 0.6}).assign(batchnorm=kind, run=str(tmp_path / kind), shipped=False))
     publish(pd.concat(tables, ignore_index=True), tmp_path)
-    assert (tmp_path / "fer_utils/weights/compact-46k.safetensors").read_text() == "measured"
+    assert (tmp_path / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text() == "measured"
     assert "| quick, 12, measured BatchNorm |" in (tmp_path / "README.md").read_text()
 
 
@@ -180,19 +188,60 @@ def test_the_files_of_a_net_stand_in_a_row() -> None:
     assert "| compact-46k | 100,918, **0.6400**, 0.30 | 56,269, **0.6390**, 0.50 |" in files_block(FILES)
 
 
-def test_nothing_ships_where_weights_of_another_net_are_lost(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(README)
-    table = table_of({"cnn-48k": 0.5, "compact-46k": 0.6}).assign(shipped=False)
-    table["run"] = [str(tmp_path / "there"), str(tmp_path / "lost")]
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "weights.safetensors").write_text("there")
-    with pytest.raises(FileNotFoundError):
-        publish(table, tmp_path)
-    assert not (tmp_path / "fer_utils").exists()
+def record(folder: Path, weights: str = "") -> str:
+    """The folder of a run or of its record, with these weights if any."""
+    folder.mkdir()
+    if weights:
+        (folder / "weights.safetensors").write_text(weights)
+    return str(folder)
 
 
-def test_weights_that_are_lost_are_not_published(tmp_path: Path) -> None:
+def test_weights_ship_only_where_they_are_there(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README)
-    table = table_of({"cnn-48k": 0.5}).assign(run=float("nan"), shipped=False)
-    with pytest.raises(FerError, match="weights of the best cnn-48k are not there, and do not ship"):
-        publish(table, tmp_path)
+    table = table_of({"cnn-48k": [0.5, 0.6, 0.7], "compact-46k": 0.6}).assign(shipped=False)
+    table["run"] = [record(tmp_path / "there", "there"), record(tmp_path / "record"), float("nan"), "lost"]
+    publish(table, tmp_path)
+    assert [file.name for file in (tmp_path / "fer_utils/weights").iterdir()] == ["cnn-48k.fer2013.safetensors"]
+    assert pd.read_csv(tmp_path / "figures" / "runs.csv").shipped.tolist() == [True, False, False, False]
+
+
+def test_a_record_without_weights_of_the_run_that_ships_keeps_it_shipping(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    before = table_of({"cnn-48k": [0.6, 0.5]}).assign(shipped=[True, False]).drop(columns="run")
+    before.to_csv(tmp_path / "runs.csv", index=False)
+    study = table_of({"cnn-48k": [0.6, 0.5]})
+    study["run"] = [record(tmp_path / "record"), record(tmp_path / "there", "there")]
+    study.to_csv(tmp_path / "study.csv", index=False)
+    publish(read_tables([tmp_path / "study.csv", tmp_path / "runs.csv"]), tmp_path)
+    assert pd.read_csv(tmp_path / "figures" / "runs.csv").shipped.tolist() == [True, False]
+    assert not (tmp_path / "fer_utils").exists()  # the file that ships stays as it is
+
+
+def of_votes(table: pd.DataFrame) -> pd.DataFrame:
+    """The same runs, as if they had learned votes: best on them where they are worst on labels."""
+    nets = [build(model, classes=len(VOTE_CLASSES)) for model in table.model]
+    return table.assign(
+        target="votes", parameters=list(map(parameters, nets)), multiply_adds=list(map(multiply_adds, nets)),
+        validation_votes_accuracy=0.9 - table.validation_accuracy / 10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("study_first", [True, False])
+def test_runs_that_learned_votes_are_kept_and_ship_by_themselves(study_first: bool, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(README)
+    earlier = table_of({"cnn-48k": 0.5, "mobilenet-46k": 0.6}).assign(shipped=True)
+    earlier.drop(columns=["run", "target", "precision"]).to_csv(tmp_path / "runs.csv", index=False)
+    study = of_votes(table_of({"cnn-48k": [0.6, 0.7]}))
+    study["run"] = [record(tmp_path / name, name) for name in ("worse on labels", "better on labels")]
+    study.to_csv(tmp_path / "study.csv", index=False)
+    files = [tmp_path / "study.csv", tmp_path / "runs.csv"]
+    publish(read_tables(files if study_first else files[::-1]), tmp_path)
+    runs = pd.read_csv(tmp_path / "figures" / "runs.csv").sort_values(["target", "model", "seed"])
+    assert runs.target.tolist() == ["labels", "labels", "votes", "votes"]
+    assert runs.shipped.tolist() == [True, True, True, False]
+    assert runs.precision.isna().tolist() == [True, True, False, False]
+    (file,) = (tmp_path / "fer_utils/weights").iterdir()
+    assert (file.name, file.read_text()) == ("cnn-48k.ferplus.safetensors", "worse on labels")
+    assert (tmp_path / "README.md").read_text().count("| cnn-48k |") == 1
+    for name in ("results.csv", "curve.csv"):
+        assert pd.read_csv(tmp_path / "figures" / name).validation_accuracy.tolist() == [0.5, 0.6]
