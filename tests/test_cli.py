@@ -66,7 +66,7 @@ def test_a_net_goes_on_from_one_and_teachers_come_with_commas_or_one_by_one(csv_
     options += ["--start", "cnn-48k", "--recipe", "finetune"]
     first = fer("train", *options, "--teacher", "cnn-48k,cnn-103k")
     assert first.returncode == 0, first.stderr
-    record = json.loads(next(tmp_path.glob("cnn-48k_*-taught_*/run.json")).read_text())
+    record = json.loads(next(tmp_path.glob("cnn-48k.fer2013_*-distilled_*/run.json")).read_text())
     assert [title.partition("@")[0] for title in record["teachers"]] == ["cnn-103k", "cnn-48k"]
     assert record["start"] == record["teachers"][1]
     again = fer("train", *options, "--teacher", "cnn-103k", "--teacher", "cnn-48k")
@@ -109,7 +109,7 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
         (["train", "cnn-48k", "--epochs", "0"], "--epochs"),
         (["study", "--seeds", "x"], "fer: seeds 'x'"),
         (["study", "--seeds", "9" * 30], "fer: seed 999"),
-        (["evaluate", "nothing", "--data", "demo"], "fer: unknown trained net 'nothing'"),
+        (["evaluate", "nothing", "--data", "demo"], "fer: unknown weights 'nothing'"),
         (["evaluate", "cnn-48k"], "--data"),  # not of the demo without being asked
         (["predict", "cnn-48k", "nowhere.png"], "fer: no file nowhere.png"),
         (["study", "--out", "tests"], "is a directory"),
@@ -146,7 +146,7 @@ def test_debug_shows_the_traceback(option: list[str], traceback: bool) -> None:
 def test_a_net_that_is_exported_in_two_formats_is_two_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def write(net: object, name: str, files: dict[str, Path], faces: object) -> None:
+    def write(trained: object, files: dict[str, Path], faces: object) -> None:
         for format, path in files.items():
             path.write_text(format)
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from fer_utils.cli import app
 from fer_utils.data.faces import CLASSES
 from fer_utils.models.export import export
-from fer_utils.models.weights import SHIPPED, open_model
+from fer_utils.models.weights import bundled_names, open_model
 from fer_utils.models.zoo import HOMEWORK, build, parameters
 from fer_utils.report.publish import KEY, read_tables
 from tests.conftest import ROOT
@@ -23,8 +23,7 @@ def test_the_python_of_the_readme_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((60, 50), np.uint8)).save("face.png")
-    name, net = open_model("compact-46k")
-    export(net, name, {"int8": Path("compact-46k.onnx")})
+    export(open_model("compact-46k"), {"int8": Path("compact-46k.onnx")})
     snippets = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     printed = []
     for snippet in snippets:
@@ -156,8 +155,8 @@ def _beside(one: Any, other: Any, model: str) -> str:
 
 
 def test_what_the_readme_says_ships_does() -> None:
-    files = sorted(file.stem for file in SHIPPED.iterdir())
-    smallest = min(parameters(build(model)) for model in files)
+    files = bundled_names()
+    smallest = min(parameters(build(name.rpartition(".")[0])) for name in files)
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert len(files) == 14
     assert f"Fourteen trained nets ship with it, from {smallest:,} parameters on." in text

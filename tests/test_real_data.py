@@ -8,10 +8,10 @@ import torch
 from fer_utils.data.faces import FaceSet, counts, repeats, split
 from fer_utils.data.load import load
 from fer_utils.models.matched import FAMILIES
-from fer_utils.models.weights import SHIPPED, open_model
+from fer_utils.models.weights import bundled_names
 from fer_utils.models.zoo import MODELS, family
 from fer_utils.report.publish import read_tables
-from fer_utils.training.evaluate import answer, assess, labelled_part, reader
+from fer_utils.training.evaluate import answer, assess, labelled_part, open_reader
 from tests.conftest import REAL_DATA, ROOT
 
 FILE = REAL_DATA / "fer2013.parquet"
@@ -42,14 +42,13 @@ def test_the_leak_is_there_and_the_validation_part_has_none(real: FaceSet) -> No
 def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> None:
     table = read_tables([ROOT / "figures" / "runs.csv"])
     shipped = table[table.shipped].set_index("model").PublicTest_accuracy
-    assert {path.stem for path in SHIPPED.glob("*.safetensors")} == set(shipped.index)
+    assert set(bundled_names()) == {f"{name}.fer2013" for name in shipped.index}
     published = {
         name for name in MODELS if family(name) not in (*FAMILIES, "narrow8")
     }  # all but the nets of question 4
     assert set(shipped.index) == published
     for name in ("mobilenet-46k", "cnn-48k", "compact-46k"):  # the others take longer
-        _, model = open_model(name)
-        worth = assess(answer(reader(model, torch.device("cpu")), labelled_part(real, "PublicTest"), real))
+        worth = assess(answer(open_reader(name, torch.device("cpu")), labelled_part(real, "PublicTest")))
         assert worth["accuracy"] == pytest.approx(shipped[name], abs=3 / 3589)  # another machine rounds otherwise
 
 

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from fer_utils.data.load import load
+from fer_utils.data.votes import COLUMNS
 from fer_utils.report import failures
 from fer_utils.report.costs import front
 from fer_utils.report.statistics import interval
-from fer_utils.training.study import train_study
-from tests.data.test_ferplus import write
+from fer_utils.training.launchers import Job, run_study
+from fer_utils.training.study import single_stage
 from tests.report.test_analysis import table_of
 
 SAID = pd.DataFrame({"label": [0, 0, 0, 3, 3, 6], "predicted": [0, 0, 3, 3, 6, 6]})
@@ -49,9 +50,12 @@ def test_voters_are_counted_on_wrong_and_right_faces() -> None:
 
 
 def test_the_votes_are_those_of_the_faces_in_their_order(csv_file: Path, tmp_path: Path) -> None:
-    faces = load(csv_file)
-    votes = write(tmp_path / "votes.csv", faces, row0={"sadness": 10})
-    table = train_study(str(csv_file), ["cnn-48k"], [0], epochs=1, device="cpu", runs_dir=tmp_path)
+    faces, votes = load(csv_file), tmp_path / "votes.csv"
+    ballots = pd.DataFrame(10 * np.eye(len(COLUMNS), dtype=int)[faces.labels], columns=COLUMNS)
+    ballots.iloc[0] = 10 * np.eye(len(COLUMNS), dtype=int)[4]
+    ballots.assign(Usage=faces.usage).to_csv(votes, index=False)
+    table = run_study(single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu"))
+    assert failures.voted(table, str(csv_file), "") is None  # drawn faces are not among the bundled votes
     for shown in (
         table,
         table.drop(columns=[name for name in table if "PublicTest" in name]),

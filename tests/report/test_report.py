@@ -16,6 +16,7 @@ from fer_utils.report import execute, notebooks
 from fer_utils.report import report as module
 from fer_utils.report.analysis import ORIGINAL
 from fer_utils.report.report import make_report
+from fer_utils.training.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +108,10 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
     refused(r"--out report\.txt: the name of a PDF ends with \.pdf", out="report.txt")
     refused("unknown language 'xx'", language="xx")
     refused("unknown recipe 'slow'", recipe="slow")
-    refused("seeds 'x': allowed are whole numbers", budget_seeds="x")
+    refused("seeds 'x'", budget_seeds="x")
     refused(r"nowhere\.csv: cannot be read", ferplus="nowhere.csv")
-    refused("unknown trained net 'nobody'", teachers="nobody")
-    refused("recipe finetune goes on from a trained net", recipe="finetune")
+    refused("unknown teacher 'nobody'", teachers="nobody")
+    refused("recipe finetune starts from pretrained weights", recipe="finetune")
     assert not list(tmp_path.iterdir())
 
 
@@ -178,16 +179,15 @@ def test_what_a_person_changed_in_a_notebook_holds_unless_the_command_says_other
 ) -> None:
     asked = []
 
-    def record(
-        data: str, models: list[str], seeds: list[int], recipe: str, epochs: int | None, *_: str, **__: list
-    ) -> Any:
-        asked.append((epochs, tuple(seeds), recipe))
-        return pd.DataFrame({"run": models})
+    def record(study: Study, job: object) -> pd.DataFrame:
+        (stage,) = study.stages
+        asked.append((stage.epochs, stage.seeds, stage.recipe))
+        return pd.DataFrame({"run": stage.models})
 
     def stop(*_: object) -> None:
         raise InterruptedError
 
-    monkeypatch.setattr(notebooks, "train_study", record)
+    monkeypatch.setattr(notebooks, "run_study", record)
     monkeypatch.setattr(execute, "run_all", stop)
     edit(notebooks_folder / "2_mobilenet_sweep.ipynb", "epochs: int = 0 ", "epochs: int = 30 ")
     with pytest.raises(InterruptedError):
