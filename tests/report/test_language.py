@@ -50,7 +50,7 @@ def test_the_notebooks_headings_and_questions_are_translated() -> None:
 
 
 def test_an_unknown_language_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown language 'tlh'.* en, zh-TW"):
+    with pytest.raises(InputError, match=r"unknown language 'tlh'.* en, zh-TW"):
         sentences("tlh")
 
 

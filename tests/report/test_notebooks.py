@@ -115,5 +115,5 @@ def test_the_notebooks_between_them_use_all_of_the_homeworks_models() -> None:
 def test_budgets_name_nets_of_equal_size() -> None:
     assert notebooks.nets_of("") == []
     assert notebooks.nets_of("46k") == ["cnn4fc-46k", "cnn8fc-46k", "cnn8-46k", "narrow8-9k", "separable8-46k"]
-    with pytest.raises(InputError, match="unknown budget '47k'.* 10k, 20k, 46k"):
+    with pytest.raises(InputError, match=r"unknown budget '47k'.* 10k, 20k, 46k"):
         notebooks.nets_of("20k,47k")
