@@ -356,9 +356,7 @@ def report(
     ] = None,
     budget_seeds: Annotated[str | None, typer.Option(help="Their seeds.")] = None,
     budget_epochs: Annotated[int | None, typer.Option(min=1, help="Their epochs; --epochs if not given.")] = None,
-    ferplus: Annotated[
-        str | None, typer.Option(help="fer2013new.csv of FER+, to see whether people share the labels.")
-    ] = None,
+    ferplus: Annotated[str | None, typer.Option(help="Another fer2013new.csv than the bundled votes of FER+.")] = None,
 ) -> None:
     """Train what is missing, run the four notebooks, and write the report as PDF and HTML.
 
