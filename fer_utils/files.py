@@ -1,13 +1,17 @@
 """Atomic files: each appears complete or not at all. And the version of the package's code."""
 
+import errno
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}(\.\w+)?")  # the names that `atomic_path` writes to
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that name no file
 
 
 def code_version() -> str:
@@ -20,7 +24,8 @@ def code_version() -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name next to `path`; move it to `path` when the block succeeds, delete it otherwise.
 
-    A device such as /dev/null is written in place, and a link keeps pointing to the file that is replaced.
+    A device such as /dev/null is written in place, and a link keeps pointing to the file that is replaced. On a full
+    disk the `OSError` names `path`.
     """
     if path.exists() and not path.is_file():
         yield path
@@ -34,6 +39,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with draft.open("r+b") as written:
             os.fsync(written.fileno())
         draft.replace(path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

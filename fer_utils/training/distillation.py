@@ -6,6 +6,7 @@ every student and every epoch that shows the view again (Shen and Xing 2022, arX
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from fer_utils.data.augment import VIEW_VERSION, Augmentation, View, draw_view, render_view
 from fer_utils.errors import InputError
-from fer_utils.files import atomic_path
+from fer_utils.files import atomic_write
 from fer_utils.models import weights
 from fer_utils.training.devices import autocast, exact_float32
 from fer_utils.training.evaluate import EVALUATION_BATCH
@@ -120,8 +121,9 @@ def _write_logits(file: Path, net: nn.Module, images: Tensor, view: View, precis
     batches, seen = torch.arange(len(images), device=device).split(EVALUATION_BATCH[device.type]), view.to(device)
     with autocast(precision, device), exact_float32():
         found = [net(render_view(images, seen, rows, images.shape[-1])).half().cpu() for rows in batches]
-    with atomic_path(file) as draft:
-        np.save(draft, torch.cat(found).numpy())
+    stored = io.BytesIO()  # NumPy's own file writer does not tell a full disk from other errors
+    np.save(stored, torch.cat(found).numpy())
+    atomic_write(file, stored.getvalue())
 
 
 def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> Tensor:

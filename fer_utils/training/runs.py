@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ from torch import nn
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import atomic_path, atomic_write, code_version
+from fer_utils.files import atomic_write, code_version
 from fer_utils.models import weights, zoo
 from fer_utils.training import distillation, evaluate, loop
 from fer_utils.training.devices import device_name, hardware
@@ -251,8 +252,9 @@ def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
 
 def _write_resume(folder: Path, state: loop.TrainState) -> None:
     """Write the state to resume from, and then the history, by which others see the progress."""
-    with atomic_path(folder / "resume.pt") as draft:
-        torch.save(state.state_dict() | {"threads": torch.get_num_threads()}, draft)
+    stored = io.BytesIO()  # PyTorch's own file writer does not tell a full disk from a bug
+    torch.save(state.state_dict() | {"threads": torch.get_num_threads()}, stored)
+    atomic_write(folder / "resume.pt", stored.getvalue())
     atomic_write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
 
 
