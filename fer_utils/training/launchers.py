@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -181,7 +182,8 @@ class _Pool:
         else:
             killed = f"killed {ATTEMPTS} times, last by signal {number} (out of memory?)" if number else ""
             why = killed or f"exit code {code}"
-            (one.run.folder / FAILED).write_text(why)
+            with suppress(OSError):  # a full disk, which is no reason to stop the other runs
+                (one.run.folder / FAILED).write_text(why)
             self.failures[one.run.key] = f"{_label(one)}: {why}; the end of {one.run.folder / LOG}:\n{_tail(one)}"
 
     def stop(self) -> None:
@@ -261,7 +263,7 @@ def train_planned(
         train_run(found[0].run, faces, device, report)
         write_record_of(study, found[0], planned)
     except Exception as error:
-        if failed.parent.exists():
+        with suppress(OSError):  # the folder may not exist, or the disk be full
             failed.write_text(str(error))
         raise
     return found[0]
