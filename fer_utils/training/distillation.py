@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fer_utils.data.augment import VIEW_VERSION, Augmentation, View, draw_view, render_view
-from fer_utils.errors import InputError
+from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write
 from fer_utils.models import weights
 from fer_utils.training.devices import autocast, exact_float32
@@ -68,7 +68,10 @@ def teacher_logits(
         for teacher in teachers:
             files = _cached_views(teacher, classes, images, recipe.augmentation, views, precision, device, folder, bar)
             for number, file in enumerate(files):
-                mean[number] += torch.from_numpy(np.load(file)).float() / len(teachers)
+                logits = _read_logits(file)
+                if logits is None:
+                    raise FerError(f"{file} was damaged while it was used; the same command computes it again")
+                mean[number] += torch.from_numpy(logits).float() / len(teachers)
     return mean.half()
 
 
@@ -102,16 +105,24 @@ def _cached_views(
     faces = torch.from_numpy(images).to(device)
     for patient in (False, True):
         for number, file in enumerate(files):
-            if file.exists():
+            if _read_logits(file) is not None:
                 continue
             try:
                 with FileLock(file.with_suffix(".lock"), timeout=-1 if patient else 0):
-                    if not file.exists():
+                    if _read_logits(file) is None:
                         _write_logits(file, trained.net, faces, view_of(faces, augmentation, number), precision)
                     bar.update()
             except Timeout:
                 continue
     return files
+
+
+def _read_logits(file: Path) -> np.ndarray | None:
+    """The cached logits of a view; None where they are missing or damaged."""
+    try:
+        return np.load(file)
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 @torch.inference_mode()
