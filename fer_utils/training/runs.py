@@ -1,6 +1,7 @@
 """Runs: one model, trained once with one recipe and one seed, as a folder; and the table of many."""
 
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import os
 import platform
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from torch import nn
 
 from fer_utils.data.faces import FaceSet, split
@@ -37,6 +39,7 @@ from fer_utils.training.recipe import FINETUNE, Recipe, non_default_fields
 TRAINING_VERSION = 2
 FORMAT_VERSION = 1  # of run.json
 COLUMNS = ("epochs", "optimizer", "batch_size", "batchnorm")  # of a recipe, in the results table
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # of a finished run, besides run.json
 
 
@@ -200,21 +203,37 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder; who waits for it is told who has it."""
     lock, holder = FileLock(folder / ".lock"), folder / ".holder"
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{folder} is held by {_read_holder(folder)}; waiting", file=sys.stderr, flush=True)
-            lock.acquire()
-    except NotImplementedError:
-        raise FerError(
-            f"{folder}: this file system has no locks, so that two processes could train one run. Put --runs elsewhere"
-        ) from None
+        _acquire(lock, 0)
+    except Timeout:
+        print(f"{folder} is held by {_read_holder(folder)}; waiting", file=sys.stderr, flush=True)
+        _acquire(lock)
     try:
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {_now()}")
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, timeout_seconds: float = -1) -> None:
+    """Acquire a lock that the system releases when its process dies. Raises `FerError` where there is none."""
+    missing: Exception | None = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the fallback, which we refuse
+            lock.acquire(timeout_seconds)
+    except NotImplementedError as error:
+        missing = error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        missing = error
+    if missing or isinstance(lock, SoftFileLock):  # a soft lock outlives a killed process
+        lock.release()
+        raise FerError(
+            f"{Path(lock.lock_file).parent}: this file system has no locks, so two processes could train one run. "
+            "Put --runs on another one"
+        ) from missing
 
 
 def _read_holder(folder: Path) -> str:
