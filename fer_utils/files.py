@@ -47,6 +47,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def delete_drafts(folder: Path, name: str = "") -> None:
+    """Delete what killed processes left of their writes in a folder, of all files or of the one called `name`.
+
+    Call it with a lock on these files, since it cannot tell the draft of a process that still writes.
+    """
+    for path in folder.iterdir():
+        match = DRAFT.fullmatch(path.name)
+        if match and name in ("", match[1]):
+            path.unlink(missing_ok=True)
+
+
 def atomic_write(path: Path, content: str | bytes) -> None:
     """Write text or bytes to `path`, completely or not at all."""
     with atomic_path(path) as draft:

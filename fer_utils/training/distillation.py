@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from fer_utils.data.augment import VIEW_VERSION, Augmentation, View, draw_view, render_view
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import atomic_write
+from fer_utils.files import atomic_write, delete_drafts
 from fer_utils.models import weights
 from fer_utils.training.devices import autocast, exact_float32
 from fer_utils.training.evaluate import EVALUATION_BATCH
@@ -110,6 +110,7 @@ def _cached_views(
             try:
                 with FileLock(file.with_suffix(".lock"), timeout=-1 if patient else 0):
                     if _read_logits(file) is None:
+                        delete_drafts(cache, file.name)
                         _write_logits(file, trained.net, faces, view_of(faces, augmentation, number), precision)
                     bar.update()
             except Timeout:

@@ -27,7 +27,7 @@ from torch import nn
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
-from fer_utils.files import atomic_write, code_version
+from fer_utils.files import atomic_write, code_version, delete_drafts
 from fer_utils.models import weights, zoo
 from fer_utils.training import distillation, evaluate, loop
 from fer_utils.training.devices import device_name, hardware
@@ -160,6 +160,7 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
             raise FerError(f"{run.name}: its teacher {teacher.title} is not trained yet ({teacher.weights} is missing)")
     run.folder.mkdir(parents=True, exist_ok=True)
     with exclusive(run.folder):
+        delete_drafts(run.folder)
         if run.finished:
             return run
         resumed = _read_resume(run.folder / "resume.pt", device)
