@@ -4,6 +4,8 @@ import itertools
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -91,11 +93,19 @@ def _finished_paces(run: Run, machine: str) -> list[float]:
     data = run.name.partition("_")[0]
     found = []
     for file in run.runs_dir.glob(f"{data}_{run.recipe.name}-*/run.json"):
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = _read(file)
         same = (record.get("hardware"), record.get("precision"), record.get("fingerprint"))
         if same == (machine, run.precision, run.data):
             found.append(record["seconds"] / record["recipe"]["epochs"])
     return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a run.json says, of any format; nothing where it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _timed_epoch(run: Run, faces: int, device: torch.device) -> float:

@@ -222,11 +222,12 @@ class Planned:
 
 
 def history_of(folder: Path) -> pd.DataFrame:
-    """The history of an unfinished run so far; empty where there is none."""
+    """The history of an unfinished run so far; empty where there is none, or a damaged one."""
     try:
-        return pd.read_csv(folder / "history.csv")
+        history = pd.read_csv(folder / "history.csv")
     except (OSError, ValueError):
-        return pd.DataFrame({"seconds": []})
+        history = pd.DataFrame()
+    return history if "seconds" in history else pd.DataFrame({"seconds": []})
 
 
 def plan(study: Study, faces: FaceSet, runs_dir: Path) -> list[Planned]:
