@@ -10,6 +10,7 @@ import platform
 import socket
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ import torch
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from torch import nn
 
+from fer_utils.data.archives import DAMAGED
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
@@ -263,9 +265,14 @@ def _now() -> str:
 
 def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
     """The state to resume from; None where there is none, or a damaged one, from which nothing can be resumed."""
+    if not file.exists():
+        return None
     try:
-        return torch.load(file, map_location=device) if file.exists() else None
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        with zipfile.ZipFile(file) as stored:  # PyTorch does not look at the checksums
+            if part := stored.testzip():
+                raise zipfile.BadZipFile(f"wrong checksum of {part}")
+        return torch.load(file, map_location=device)
+    except (*DAMAGED, ValueError, RuntimeError, UnpicklingError) as error:
         print(f"{file} is damaged, training starts anew ({str(error).partition(chr(10))[0]})", file=sys.stderr)
         return None
 
