@@ -18,6 +18,8 @@ VALIDATION_SHARE = 0.1
 # photograph; between 0.90 and 0.92 some are two people.
 NEARLY_THE_SAME = 0.92
 CHUNK = 512  # images that are compared with Training at once
+BLOCK_PX = 4  # comparing blocks of this side leaves 2 of 100,000 pairs of FER2013
+ROUNDING = 1e-4  # more than float32 rounds a product of patterns
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +135,31 @@ def leaked(faces: FaceSet, training: FaceSet) -> np.ndarray:
     """Which of `faces` Training also holds, pixel for pixel or nearly: bool `(N,)`.
 
     Nearly means a correlation of the pixels of at least `NEARLY_THE_SAME` with some Training image: the same photograph
-    cut or lit a little differently.
+    cut or lit a little differently. `_outlines` exclude most Training images at a sixteenth of the cost.
     """
     same = np.isin(faces.digests, training.digests)
-    patterns = _patterns(training.images).T
+    pieces = np.array_split(training.images, len(training) // (8 * CHUNK) + 1)
+    outlines = [_outlines(_patterns(images)) for images in pieces]
     for rows in np.array_split(np.flatnonzero(~same), len(faces) // CHUNK + 1):
-        same[rows] = (_patterns(faces.images[rows]) @ patterns).max(1, initial=-1.0) >= NEARLY_THE_SAME
+        patterns = _patterns(faces.images[rows])
+        own = _outlines(patterns)
+        for images, others in zip(pieces, outlines, strict=True):
+            near = (others @ own.T).max(1, initial=-1.0) >= NEARLY_THE_SAME - ROUNDING
+            same[rows] |= (patterns @ _patterns(images[near]).T).max(1, initial=-1.0) >= NEARLY_THE_SAME
     return same
+
+
+def _outlines(patterns: np.ndarray) -> np.ndarray:
+    """What bounds the products of patterns: float32 `(N, 145)`, of which a product is at least that of the patterns.
+
+    The projection P of a pattern onto blocks of 4 x 4 pixels, and the length of the rest. By Cauchy and Schwarz,
+    a b <= Pa Pb + |a - Pa| |b - Pb|.
+    """
+    side = SIDE_PX // BLOCK_PX
+    blocks = patterns.reshape(-1, side, BLOCK_PX, side, BLOCK_PX)
+    means = blocks.mean((2, 4), keepdims=True)
+    rest = np.linalg.norm((blocks - means).reshape(len(patterns), -1), axis=1, keepdims=True)
+    return np.concatenate([BLOCK_PX * means.reshape(len(patterns), -1), rest], 1)
 
 
 def _patterns(images: np.ndarray) -> np.ndarray:
