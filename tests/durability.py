@@ -10,7 +10,9 @@ undisturbed study byte for byte, and with equal accuracies. Processes are forks 
 """
 
 import argparse
+import io
 import itertools
+import json
 import os
 import random
 import shutil
@@ -32,7 +34,9 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+import pyarrow.parquet  # noqa: E402
 import torch  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from fer_utils import cli  # noqa: E402
 from fer_utils.models import zoo  # noqa: E402
@@ -478,6 +482,72 @@ def disturbances(lab: Lab, kills: int, seed: int, parts: Sequence[str]) -> Itera
             yield row
 
 
+# ---- scale ----
+
+MEASURED = """
+import json, resource, sys, time
+start = time.monotonic()
+try:
+    {work}
+finally:
+    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps([time.monotonic() - start, *peaks]), file=open("measured.json", "w"))
+"""
+STUDY_WORK = "from fer_utils.cli import main; main()"
+LOAD_WORK = "from fer_utils.data.load import load; print(load(sys.argv[1]).fingerprint)"
+
+
+def measured(work: str, arguments: Sequence[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, and MiB at the peak of a process and of its largest child.
+
+    A child counts the memory of the process that started it until it starts its own program.
+    """
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "FER_CACHE": str(folder), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", MEASURED.format(work=work), *arguments]
+    subprocess.run(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    seconds, own, child = json.loads((folder / "measured.json").read_text())
+    return seconds, own, child
+
+
+def smooth_faces(path: Path, n: int) -> None:
+    """Write n random images that correlate as faces do, as parquet in the proportions of FER2013."""
+    rng = np.random.default_rng(0)
+    waves = np.cos(np.pi * np.outer(np.arange(12), np.arange(48) + 0.5) / 48) / (1 + np.arange(12)[:, None])
+    schema = pyarrow.schema({"image": pyarrow.binary(), "label": pyarrow.int64(), "usage": pyarrow.string()})
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for _ in range(n // 10_000):
+            fields = np.einsum("nij,ix,jy->nxy", rng.normal(size=(10_000, 12, 12)), waves, waves, optimize=True)
+            fields += rng.normal(0, 0.5 * fields.std(), fields.shape)
+            images = np.clip(128 + 50 * fields / fields.std(), 0, 255).astype(np.uint8)
+            encoded = [_png(image) for image in images]
+            labels, usage = np.arange(10_000) % 7, ["Training"] * 8000 + ["PublicTest"] * 1000 + ["PrivateTest"] * 1000
+            writer.write_table(pyarrow.table([encoded, labels, usage], schema=schema))
+
+
+def _png(image: np.ndarray) -> bytes:
+    stored = io.BytesIO()
+    Image.fromarray(image).save(stored, "png", compress_level=1)
+    return stored.getvalue()
+
+
+def measure_scale(folder: Path) -> None:
+    """Print seconds and memory of studies and of data sets."""
+    print(f"{'':<32} {'seconds':>8} {'MiB':>6} {'MiB of the largest child':>26}")
+    write_csv(folder / "faces.csv", faces_of(FACES))
+    for count in (1, 4, 16):
+        where = folder / f"{count}-runs"
+        where.mkdir()
+        options = {"--models": "cnn-48k", "--seeds": ",".join(map(str, range(count))), "--epochs": "1"}
+        options |= {"--data": "../faces.csv", "--device": "cpu", "--workers": "2"}
+        found = measured(STUDY_WORK, ["study", *(part for option in options.items() for part in option)], where)
+        print(f"{f'study of {count} runs':<32} {found[0]:8.1f} {found[1]:6.0f} {found[2]:26.0f}", flush=True)
+    for count in (30_000, 300_000):
+        smooth_faces(folder / f"{count}.parquet", count)
+        for state in ("cold", "cached"):
+            seconds, peak, _ = measured(LOAD_WORK, [f"{count}.parquet"], folder)
+            print(f"{f'loading {count:,} faces, {state}':<32} {seconds:8.1f} {peak:6.0f}", flush=True)
+
+
 PARTS = ("kills", "writes", "two", "cut", "full")
 
 
@@ -492,7 +562,9 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="durability-"))
     if arguments.scale:
-        raise NotImplementedError
+        measure_scale(folder)
+        shutil.rmtree(folder)
+        return
     warm_up()
     lab = Lab(folder, arguments.fresh)
     lab.make_reference()
