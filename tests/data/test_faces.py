@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from fer_utils.data.faces import CLASSES, FaceSet, counts, leaked, mark_duplicates, repeats, split
+from fer_utils.data.faces import (
+    CLASSES,
+    ROUNDING,
+    FaceSet,
+    _outlines,
+    _patterns,
+    counts,
+    leaked,
+    mark_duplicates,
+    repeats,
+    split,
+)
 from fer_utils.errors import FerError
 
 
@@ -112,3 +123,13 @@ def test_duplicates_are_those_of_training_and_all_where_there_is_none(faces: Fac
 
 def test_labels_of_32_bits_become_those_that_pytorch_takes(faces: FaceSet) -> None:
     assert FaceSet(faces.images, faces.labels.astype(np.int32), faces.usage).labels.dtype == np.int64
+
+
+def test_outlines_bound_the_products_of_patterns(faces: FaceSet) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 48), dtype=np.uint8)
+    flat, single = np.full((1, 48, 48), 7, np.uint8), np.zeros((1, 48, 48), np.uint8)
+    single[0, 20, 20] = 255
+    patterns = _patterns(np.concatenate([faces.images, noise, flat, single]))
+    outlines = _outlines(patterns)
+    assert outlines.shape == (len(patterns), 145)
+    assert (outlines @ outlines.T >= patterns @ patterns.T - ROUNDING / 10).all()
