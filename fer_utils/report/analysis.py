@@ -30,7 +30,7 @@ ORIGINAL = pd.DataFrame(
 )
 NAMES = ("start", "teachers")  # of trained nets, empty where there are none
 # What tells one way of training from another: of a recipe, what is in the table.
-WAY = ["model", "recipe", *COLUMNS, *NAMES, "target"]
+WAY = ["model", "recipe", *COLUMNS, "batchnorm", *NAMES, "target"]
 STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
 # What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
 PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}

@@ -135,7 +135,6 @@ def _recipe_line(recipe: Recipe, say: Say) -> str:
     parts += [say["recipe_muon"]] if recipe.optimizer == "muon" else []
     parts += [] if recipe.dropout else [say["recipe_no_dropout"]]
     parts += [say["recipe_averaged"]] if recipe.averaging else []
-    parts += [say["recipe_measured"]] if recipe.batchnorm == "measured" else []
     parts += [say["recipe_best"]] if recipe.keep == "best" else []
     return say["recipe_line"].format(
         name=recipe.name, optimizer=OPTIMIZERS[recipe.optimizer], rate=recipe.learning_rate,

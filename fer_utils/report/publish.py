@@ -75,7 +75,7 @@ def _recipe(row: Any) -> str:
     parts += [f"from {row.start}"] if row.start else []
     parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
     parts += [OPTIMIZERS[row.optimizer]] if row.optimizer != today.optimizer else []
-    parts += [f"{row.batchnorm} BatchNorm"] if row.batchnorm != today.batchnorm else []
+    parts += [f"{row.batchnorm} BatchNorm"] if row.batchnorm != "running" else []
     return ", ".join(parts)
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from fer_utils.data.augment import View, draw_view, flipped, render_view, shuffled, to_input
+from fer_utils.data.augment import View, draw_view, flipped, render_view, shuffled
 from fer_utils.data.targets import Examples
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, exact_float32
 from fer_utils.training.distillation import distillation_loss, view_of
-from fer_utils.training.evaluate import EVALUATION_BATCH, logits
+from fer_utils.training.evaluate import logits
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
 
@@ -162,18 +162,6 @@ def _validate(model: nn.Module, validation: Examples, precision: str, device: to
         "validation_loss": float(F.cross_entropy(found, targets)),
         "validation_accuracy": float(hits.float().mean()),
     }
-
-
-def recalibrate_batchnorm(model: nn.Sequential, images: np.ndarray) -> None:
-    """Compute BatchNorm's means and variances from the training faces `(N, 48, 48)` without augmentation.
-
-    Augmented faces are smoother. Precise BN: Wu and Johnson 2021, arXiv 2105.07576, sections 3 and 5.
-    """
-    turn_off_dropout(model)
-    faces = torch.from_numpy(images).to(next(model.parameters()).device)
-    rows = shuffled(len(faces), EVALUATION_BATCH[faces.device.type], torch.Generator().manual_seed(0))
-    with exact_float32():
-        update_bn((to_input(faces[batch.to(faces.device)]) for batch in rows), model)
 
 
 def _view(

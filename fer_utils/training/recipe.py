@@ -34,7 +34,6 @@ class Recipe:
     views: int = 16  # augmented views of each face that teachers see, shown in turn
     temperature: float = 2.0  # of distillation
     teacher_weight: float = 1.0  # of the teachers' logits in the loss; the rest is the target's
-    batchnorm: str = "running"  # statistics of the training batches, or `measured` without augmentation at the end
 
     @property
     def sides_seen(self) -> tuple[int, ...]:
@@ -68,7 +67,6 @@ FULL = Recipe(
     averaging=0.996,
     augmentation=Augmentation(rotation_degrees=10, shift_px=5, zoom=0.15, contrast=0.25),
     sides_px=(32, 40, 48),
-    batchnorm="measured",
 )
 # For nets of a million parameters and more, which by Muon come to know these faces by heart: with `full`, that ResNet
 # had its best loss on validation, 0.936, in epoch 21 of 30, and 0.958 at the end; with `large` 0.916 after 24 epochs,

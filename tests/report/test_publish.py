@@ -44,7 +44,7 @@ def test_a_net_that_went_on_from_trained_weights_says_from_which() -> None:
     runs = [table_of({"cnn-48k": accuracy}).assign(start=start) for accuracy, start in ((0.5, "x@1"), (0.6, "x@2"))]
     block = results_block(pd.concat(runs).assign(recipe="finetune", batchnorm="measured", shipped=False))
     assert "| 0.6000 | **0.5900**" in block  # another way, not another seed
-    assert "| finetune, 12, from x@2, batches of 32, AdamW | 1 |" in block
+    assert "| finetune, 12, from x@2, batches of 32, AdamW, measured BatchNorm | 1 |" in block
 
 
 def test_what_differs_from_the_recipe_of_today_is_another_way_and_says_so() -> None:

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from fer_utils.data.augment import Augmentation, to_input
+from fer_utils.data.augment import Augmentation
 from fer_utils.data.faces import FaceSet, split
 from fer_utils.data.targets import Examples, examples
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import build
 from fer_utils.training import loop
 from fer_utils.training.devices import pick_device
-from fer_utils.training.loop import TrainState, learning_rate, recalibrate_batchnorm, train
+from fer_utils.training.loop import TrainState, learning_rate, train
 from fer_utils.training.recipe import RECIPES, Recipe, named_recipe, non_default_fields
 from tests.conftest import faces_of
 
@@ -101,27 +100,6 @@ def _saved(value: Any) -> Any:
     torch.save(value, file)
     file.seek(0)
     return torch.load(file)
-
-
-@pytest.mark.parametrize("model", ["cnn-48k", "compact-46k"])
-def test_measured_means_are_those_of_the_faces_as_they_are(model: str) -> None:
-    seen, net = faces_of(128), build(model)
-    before = copy.deepcopy(net.state_dict())
-    recalibrate_batchnorm(net, seen.images)
-    convolution, norm = (next(m for m in net.modules() if isinstance(m, kind)) for kind in (nn.Conv2d, nn.BatchNorm2d))
-    with torch.inference_mode():
-        maps = convolution(to_input(torch.from_numpy(seen.images)))
-    torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)).view(-1, norm.num_features).mean(0))
-    assert equal({key: before[key] for key, _ in net.named_parameters()}, net.state_dict())
-
-
-def test_measuring_leaves_dropout_out() -> None:
-    seen, found = faces_of(128), []
-    for _ in range(2):
-        net = build("mobilenet-46k")
-        recalibrate_batchnorm(net, seen.images)
-        found.append(net.state_dict())
-    assert equal(found[0], found[1])
 
 
 def test_keep_best_keeps_the_best_epoch(faces: FaceSet) -> None:

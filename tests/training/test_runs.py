@@ -39,7 +39,7 @@ def test_keys_are_frozen(tmp_path: Path) -> None:
     # TRAINING_VERSION and pin the new keys; otherwise keep the names in `Run.identity` and the fields of `Recipe`.
     recipe = Recipe(
         "fixed", 3, 64, "muon", 6e-3, "one-cycle", "last", 0.05, 0.1, False, 0.996,
-        Augmentation(rotation_degrees=10, shift_px=5, zoom=0.15, contrast=0.25), (32, 48), 8, 3.0, 0.5, "measured",
+        Augmentation(rotation_degrees=10, shift_px=5, zoom=0.15, contrast=0.25), (32, 48), 8, 3.0, 0.5,
     )  # fmt: skip
     plain = Run("compact-46k", recipe, 7, "0123456789abcdef", tmp_path)
     teachers = (Teacher("run:0123456789ab", "x", tmp_path), Teacher("weights:0123456789abcdef", "y", tmp_path))
@@ -48,7 +48,7 @@ def test_keys_are_frozen(tmp_path: Path) -> None:
     assert replace(votes, teachers=teachers[::-1]).key == votes.key
 
 
-KEYS = ["d5372a0491b4", "2e2d5ba405b2", "d008e623e437"]
+KEYS = ["da64984a0e38", "18dff0d31f3e", "6b7490cd0a1e"]
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,8 @@ def test_a_run_learns_votes_in_eight_classes(faces: FaceSet, tmp_path: Path) -> 
         train_run(run, faces, CPU)
 
 
-def test_what_is_kept_of_batchnorm_is_as_the_recipe_says(faces: FaceSet, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    measured = []
-    monkeypatch.setattr(loop, "recalibrate_batchnorm", lambda model, images: measured.append(len(images)))
-    runs = [
-        train_run(Run("cnn-48k", named_recipe(name, 1), 0, faces.fingerprint, tmp_path), faces, CPU)
-        for name in ("quick", "full")
-    ]
-    assert measured == [len(split(faces)[0])]  # and never the faces of validation
-    assert results(run.folder for run in runs).batchnorm.tolist() == ["running", "measured"]
-
-
 def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_path: Path) -> None:
-    still = replace(named_recipe("finetune", 1), learning_rate=1e-9, batchnorm="running")
+    still = replace(named_recipe("finetune", 1), learning_rate=1e-9)
     start = open_teacher("cnn-48k")
     run = train_run(Run("cnn-48k", still, 0, faces.fingerprint, tmp_path, start=start), faces, CPU)
     pretrained, kept = open_model("cnn-48k"), open_model(str(run.folder))
