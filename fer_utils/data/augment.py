@@ -80,10 +80,17 @@ def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tenso
 
 
 def crops(images: Tensor, view: View) -> Tensor:
-    """The faces `(N, 48, 48)` as the view shows them, again as images: uint8 `(N, 48, 48)`."""
-    rows = torch.arange(len(images))
-    rendered = torch.cat([render_view(images, view, some, images.shape[-1]) for some in rows.split(1024)])
-    return rendered.mul_(GRAY_LEVELS).add_(MIDDLE_GRAY).round_().clamp_(0, 255).squeeze(1).byte()
+    """The faces `(N, 48, 48)` as the view frames them, again as images: uint8 `(N, 48, 48)`.
+
+    Bicubic, since a crop of a photograph is as sharp as the face; tones stay.
+    """
+    parts = []
+    for rows in torch.arange(len(images)).split(1024):  # bounds the memory
+        pixels = images[rows].unsqueeze(1).float()
+        grid = F.affine_grid(view.matrices[rows], list(pixels.shape), align_corners=False)
+        cropped = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        parts.append(cropped.round_().clamp_(0, 255).squeeze(1).byte())
+    return torch.cat(parts)
 
 
 def shuffled(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -1,11 +1,8 @@
 """How far a study is, and how long the rest takes on this machine."""
 
 import itertools
-import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -17,7 +14,7 @@ from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, computes_bfloat16, hardware
 from fer_utils.training.launchers import LOG
 from fer_utils.training.optimizers import build_optimizers
-from fer_utils.training.runs import Run
+from fer_utils.training.runs import Run, read_json
 from fer_utils.training.study import FAILED, Planned, history_of
 
 TIMED_STEPS = 20
@@ -93,19 +90,11 @@ def _finished_paces(run: Run, machine: str) -> list[float]:
     data = run.name.partition("_")[0]
     found = []
     for file in run.runs_dir.glob(f"{data}_{run.recipe.name}-*/run.json"):
-        record = _read(file)
+        record = read_json(file)
         same = (record.get("hardware"), record.get("precision"), record.get("fingerprint"))
         if same == (machine, run.precision, run.data):
             found.append(record["seconds"] / record["recipe"]["epochs"])
     return found
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """What a run.json says, of any format; nothing where it is damaged."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _timed_epoch(run: Run, faces: int, device: torch.device) -> float:

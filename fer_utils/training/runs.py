@@ -128,23 +128,28 @@ def _size(file: Path) -> int:
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """What a run folder's run.json says; None where it is missing or damaged. `InputError` for another format."""
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if record.get("format") != FORMAT_VERSION:
+    record = read_json(folder / "run.json")
+    if record and record.get("format") != FORMAT_VERSION:
         raise InputError(
             f"{folder / 'run.json'} has format {record.get('format', 0)}, this version reads {FORMAT_VERSION}: its "
             "weights can be used, but not its record. Train it again, or take the version that wrote it"
         )
-    return record
+    return record or None
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where the file is missing or damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def open_teacher(net: str) -> Teacher:
     """A trained network as a teacher: bundled weights, a file, or the folder of a run."""
     file = weights.locate(net)
-    record = read_record(file.parent) if file.name == "weights.safetensors" else None
-    if record:
+    record = read_json(file.parent / "run.json") if file.name == "weights.safetensors" else {}
+    if record.get("format") == FORMAT_VERSION:  # a run of an earlier format teaches as a file
         return Teacher(f"run:{record['key']}", record["model"], file)
     return Teacher(f"weights:{weights.digest(file)}", weights.load_weights(file).model, file)
 

@@ -109,7 +109,7 @@ def _check_stage(stage: Stage, names: Sequence[str]) -> None:
         check_target(stage.target)
         check_precision(stage.precision)
         for teacher in stage.teachers:
-            if teacher not in names and not bundled(teacher) and not os.path.exists(teacher):
+            if teacher not in names and not bundled(teacher) and not os.path.exists(os.path.expanduser(teacher)):
                 raise unknown("teacher", teacher, [*names, *bundled_names()], "Give a stage, bundled weights or a path")
     except InputError as error:
         raise InputError(f"stage {stage.name!r}: {error}") from None

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from fer_utils.data.augment import Augmentation, draw_view, flipped, render_view, shuffled, to_input
+from fer_utils.data.augment import Augmentation, View, crops, draw_view, flipped, render_view, shuffled, to_input
 
 NONE = Augmentation()
 STRONG = Augmentation(rotation_degrees=15, shift_px=4, zoom=0.15, contrast=0.25)
@@ -81,3 +81,14 @@ def test_the_same_generator_gives_the_same_view(images: torch.Tensor) -> None:
 def test_a_face_is_changed_the_same_in_whatever_batch_it_comes(images: torch.Tensor) -> None:
     view = draw_view(images, STRONG, generator())
     torch.testing.assert_close(render_view(images, view, ALL[7:9], 48), render_view(images, view, ALL, 48)[7:9])
+
+
+def test_crops_are_sharp_images_that_move_with_the_view() -> None:
+    image = torch.zeros(1, 48, 48, dtype=torch.uint8)
+    image[:, :, 20:28] = 200
+    still = View(torch.eye(2, 3)[None], torch.tensor([[1.0, 0.0]]))
+    assert torch.equal(crops(image, still), image)
+    moved = View(torch.tensor([[[1.0, 0.0, 2 * 8 / 48], [0.0, 1.0, 0.0]]]), still.tones)  # by 8 pixels
+    assert torch.equal(crops(image, moved)[:, :, :40], image[:, :, 8:])
+    edge = torch.full((1, 48, 48), 90, dtype=torch.uint8)
+    assert (crops(edge, moved) == 90).all()  # outside, the edge is repeated
