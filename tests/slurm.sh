@@ -77,18 +77,25 @@ CONF
     return 1
 }
 
-stop_slurm() {
-    scancel --user root 2> /dev/null
-    for _ in $(seq 60); do  # without slurmctld, slurmd would wait for it
-        [ -z "$(squeue --noheader 2> /dev/null)" ] && break
+# queue_empties SECONDS: wait for it. No answer from squeue is not an empty queue.
+queue_empties() {
+    local queue
+    for _ in $(seq "$1"); do
+        queue=$(squeue --noheader 2> /dev/null) && [ -z "$queue" ] && return
         sleep 1
     done
+    return 1
+}
+
+stop_slurm() {
+    scancel --user root 2> /dev/null
+    queue_empties 60  # without slurmctld, slurmd would wait for it
     local processes
     processes=$(cat "$FOLDER"/slurmd.pid "$FOLDER"/slurmctld.pid "$FOLDER"/munged.pid 2> /dev/null | xargs)
     # shellcheck disable=SC2086
-    [ -n "$processes" ] && kill $processes
+    [ -n "$processes" ] && kill $processes || return
     for _ in $(seq 30); do
-        ps -o stat= -p "${processes:-0}" | grep --quiet --invert-match '^Z' || return 0  # a zombie has ended
+        ps -o stat= -p "$processes" | grep --quiet --invert-match '^Z' || return 0  # a zombie has ended
         sleep 1
     done
 }
@@ -131,10 +138,7 @@ until_epoch() {
 
 until_jobs_end() {
     wait "$STUDY_PROCESS"
-    for _ in $(seq "$PATIENCE"); do
-        [ -z "$(squeue --noheader)" ] && return
-        sleep 1
-    done
+    queue_empties "$PATIENCE" && return
     scancel --user root
     return 1
 }
@@ -160,17 +164,12 @@ timed_out() {
     until_jobs_end && in_logs timed_out "Requeued job"
 }
 
-# tensors FILE: all its bytes but the header, where the metadata are in random order (safetensors#584)
-tensors() {
-    tail --bytes=+$((9 + $(od --address-radix=n --format=u8 --read-bytes=8 "$1"))) "$1"
-}
-
 same_weights() {
     local files file
     files=$(cd "$FOLDER/local" && find . -name weights.safetensors)
     [ -n "$files" ] || return
     for file in $files; do
-        cmp --quiet <(tensors "$FOLDER/local/$file") <(tensors "$FOLDER/$1/$file") || return
+        cmp --quiet "$FOLDER/local/$file" "$FOLDER/$1/$file" || return
     done
 }
 

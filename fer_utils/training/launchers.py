@@ -89,8 +89,8 @@ def launch_slurm(todo: Sequence[Planned], job: Job) -> None:
         runs = list(group)
         after = [number for name in {need.stage for one in runs for need in one.needs} for number in ids.get(name, [])]
         commands = [[sys.executable, "-m", "fer_utils", *job.command(one.run.key)] for one in runs]
+        print(f"stage {stage}:", end=" ", flush=True)
         ids.setdefault(stage, []).extend(submit(commands, job.runs_dir / "slurm", job.sbatch, after))
-        print(f"stage {stage}: {len(runs)} jobs submitted ({', '.join(ids[stage])})")
 
 
 def launch_local(todo: Sequence[Planned], job: Job) -> None:

@@ -12,7 +12,6 @@ from fer_utils.data.faces import SIDE_PX, FaceSet, split
 from fer_utils.data.targets import TARGETS
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, computes_bfloat16, hardware
-from fer_utils.training.launchers import LOG
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.runs import Run, read_json
 from fer_utils.training.study import FAILED, Planned, history_of
@@ -41,7 +40,7 @@ def progress_table(planned: Sequence[Planned]) -> pd.DataFrame:
 def failures(planned: Sequence[Planned]) -> list[str]:
     """Why runs failed, a line for each."""
     return [
-        f"{one.run.name}: {(one.run.folder / FAILED).read_text(encoding='utf-8').strip()} (see {one.run.folder / LOG})"
+        f"{one.run.name}: {(one.run.folder / FAILED).read_text(encoding='utf-8').strip()}"
         for one in planned
         if one.state == "failed"
     ]
