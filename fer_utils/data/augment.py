@@ -10,7 +10,6 @@ from torch import Tensor
 
 GRAY_LEVELS = 64  # that an input of 1 stands for
 MIDDLE_GRAY = 127.5
-VIEW_VERSION = 1  # in the cache of teachers' answers; raise it when the same numbers come to mean another view
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ def to_input(images: Tensor) -> Tensor:
 
 
 def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> View:
-    """Draw how each of the images `(N, 48, 48)` is changed, but for the flip."""
+    """Draw how each of the images `(N, 48, 48)` is changed, but for the flip, on the generator's device."""
 
     def even(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=images.device) * 2 - 1
+        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
 
     n, side = len(images), images.shape[-1]
     angle = even(n) * math.radians(augmentation.rotation_degrees)
@@ -63,7 +62,7 @@ def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Gener
 
 def flipped(view: View, generator: torch.Generator) -> View:
     """The same view with about half of the faces mirrored."""
-    coin = torch.rand(len(view.matrices), generator=generator, device=view.matrices.device) < 0.5
+    coin = torch.rand(len(view.matrices), generator=generator, device=generator.device) < 0.5
     mirror = torch.where(coin, -1.0, 1.0)[:, None] * view.matrices[:, :, 0]
     return replace(view, matrices=torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2))
 

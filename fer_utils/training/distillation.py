@@ -1,8 +1,8 @@
 """Knowledge distillation: the logits of trained networks, for a student to learn.
 
-Teachers and student see the same augmented view of a face, and the student trains for long on many views (Beyer et al.
-2022, arXiv 2106.05237). A view depends on its number alone, so that the teachers' logits are computed once and serve
-every student and every epoch that shows the view again (Shen and Xing 2022, arXiv 2112.01528).
+Teachers see each face once and without augmentation. The student learns their logits on augmented views of it, so that
+it also learns to ignore how a face is framed; on equal views it would copy how much its teachers are confused
+(`figures/README.md`, "Random framing").
 """
 
 import hashlib
@@ -15,17 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock, Timeout
-from torch import Tensor, nn
-from tqdm import tqdm
+from filelock import FileLock
+from torch import Tensor
 
-from fer_utils.data.augment import VIEW_VERSION, Augmentation, View, draw_view, render_view
-from fer_utils.errors import FerError, InputError
+from fer_utils.errors import InputError
 from fer_utils.files import atomic_write, delete_drafts
 from fer_utils.models import weights
-from fer_utils.training.devices import autocast, exact_float32
-from fer_utils.training.evaluate import EVALUATION_BATCH
-from fer_utils.training.recipe import Recipe, non_default_fields
+from fer_utils.training.evaluate import reader
 
 
 @dataclass(frozen=True)
@@ -42,99 +38,51 @@ class Teacher:
         return f"{self.model}@{self.key.partition(':')[2][:8]}"
 
 
-def view_of(images: Tensor, augmentation: Augmentation, number: int) -> View:
-    """The view with this number of the images `(N, 48, 48)`: the same for all students, without flips, on the CPU."""
-    shapes = images.new_empty(images.shape, device="cpu")  # only their number and size count
-    return draw_view(shapes, augmentation, torch.Generator().manual_seed(number))
-
-
 def teacher_logits(
-    teachers: Sequence[Teacher],
-    classes: Sequence[str],
-    images: np.ndarray,
-    recipe: Recipe,
-    precision: str,
-    device: torch.device,
-    folder: Path,
+    teachers: Sequence[Teacher], classes: Sequence[str], images: np.ndarray, device: torch.device, folder: Path
 ) -> Tensor:
-    """The mean logits of the teachers on every view that the recipe shows: float16 `(views, N, C)` on the CPU.
+    """The mean logits of the teachers on faces, uint8 `(N, 48, 48)`: float32 `(N, C)` on the CPU.
 
-    `images` are uint8 `(N, 48, 48)`. Each teacher's logits on a view are cached in `folder`. Raises `InputError` for a
-    teacher with other classes than the student's.
+    Each teacher's are cached in `folder`. Raises `InputError` for a teacher with other classes than the student's.
     """
-    views = min(recipe.views, recipe.epochs)
-    mean = torch.zeros(views, len(images), len(classes))
-    with tqdm(total=views * len(teachers), desc="teachers' logits", unit="view", leave=False, disable=None) as bar:
-        for teacher in teachers:
-            files = _cached_views(teacher, classes, images, recipe.augmentation, views, precision, device, folder, bar)
-            for number, file in enumerate(files):
-                logits = _read_logits(file)
-                if logits is None:
-                    raise FerError(f"{file} was damaged while it was used; the same command computes it again")
-                mean[number] += torch.from_numpy(logits).float() / len(teachers)
-    return mean.half()
+    answers = [_cached_logits(teacher, classes, images, device, folder) for teacher in teachers]
+    return torch.from_numpy(np.mean(answers, axis=0, dtype=np.float32))
 
 
-def _cached_views(
-    teacher: Teacher,
-    classes: Sequence[str],
-    images: np.ndarray,
-    augmentation: Augmentation,
-    views: int,
-    precision: str,
-    device: torch.device,
-    folder: Path,
-    bar: tqdm,
-) -> list[Path]:
-    """The files of a teacher's logits, float16 `(N, C)`, one for each view.
-
-    Several processes may want them: each computes what nobody else is computing, and then waits for the rest.
-    """
+def _cached_logits(
+    teacher: Teacher, classes: Sequence[str], images: np.ndarray, device: torch.device, folder: Path
+) -> np.ndarray:
+    """One teacher's logits with flip TTA, float16 `(N, C)`."""
     trained = weights.load_weights(teacher.weights)
     if trained.classes != tuple(classes):
         raise InputError(
             f"teacher {teacher.title} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the student "
             f"learns {len(classes)}. Take a teacher with the student's target"
         )
-    pixels = hashlib.sha256(images.tobytes()).hexdigest()
-    settings = [non_default_fields(augmentation), device.type, precision]
-    decides = [VIEW_VERSION, weights.digest(teacher.weights), pixels, *settings]
-    cache = folder / hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    files = [cache / f"view-{number:03}.npy" for number in range(views)]
-    faces = torch.from_numpy(images).to(device)
-    for patient in (False, True):
-        for number, file in enumerate(files):
-            if _read_logits(file) is not None:
-                continue
-            try:
-                with FileLock(file.with_suffix(".lock"), timeout=-1 if patient else 0):
-                    if _read_logits(file) is None:
-                        delete_drafts(cache, file.name)
-                        _write_logits(file, trained.net, faces, view_of(faces, augmentation, number), precision)
-                    bar.update()
-            except Timeout:
-                continue
-    return files
+    decides = [weights.digest(teacher.weights), hashlib.sha256(images.tobytes()).hexdigest(), device.type]
+    file = folder / f"{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):  # other students want them too
+        logits = _read_logits(file)
+        if logits is None:
+            delete_drafts(folder, file.name)
+            read = reader(trained, device)
+            logits = ((read(images) + read(images[:, :, ::-1])) / 2).astype(np.float16)
+            _write_logits(file, logits)
+    return logits
 
 
 def _read_logits(file: Path) -> np.ndarray | None:
-    """The cached logits of a view; None where they are missing or damaged."""
+    """The cached logits in a file; None where they are missing or damaged."""
     try:
         return np.load(file)
     except (OSError, ValueError, EOFError):
         return None
 
 
-@torch.inference_mode()
-def _write_logits(file: Path, net: nn.Module, images: Tensor, view: View, precision: str) -> None:
-    device = images.device
-    net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    batches, seen = torch.arange(len(images), device=device).split(EVALUATION_BATCH[device.type]), view.to(device)
-    with autocast(precision, device), exact_float32():
-        found = [net(render_view(images, seen, rows, images.shape[-1])).half().cpu() for rows in batches]
+def _write_logits(file: Path, logits: np.ndarray) -> None:
     stored = io.BytesIO()  # NumPy's own file writer does not tell a full disk from other errors
-    np.save(stored, torch.cat(found).numpy())
+    np.save(stored, logits)
     atomic_write(file, stored.getvalue())
 
 

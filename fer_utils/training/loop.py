@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from fer_utils.data.augment import View, draw_view, flipped, render_view, shuffled
+from fer_utils.data.augment import draw_view, flipped, render_view, shuffled
 from fer_utils.data.targets import Examples
 from fer_utils.errors import FerError
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, exact_float32
-from fer_utils.training.distillation import distillation_loss, view_of
+from fer_utils.training.distillation import distillation_loss
 from fer_utils.training.evaluate import logits
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
@@ -77,7 +77,7 @@ def train(
     """Train `model`, yielding its state after every epoch.
 
     Everything random in an epoch is drawn from `seed` and the epoch's number, on the CPU, so that a training resumed
-    from `TrainState.state_dict` ends as if it had not stopped. With `teacher_logits`, `(views, N, C)` by
+    from `TrainState.state_dict` ends as if it had not stopped. With `teacher_logits`, `(N, C)` by
     `distillation.teacher_logits`, the model learns from those. Raises `FerError` on a loss that is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -87,6 +87,7 @@ def train(
     if resume is not None:
         state.load_state_dict(resume)
     images, targets = (torch.from_numpy(array).to(device) for array in (training.images, training.targets))
+    teacher_logits = None if teacher_logits is None else teacher_logits.to(device)
     while state.epoch < recipe.epochs:
         start = time.perf_counter()
         with exact_float32():
@@ -115,7 +116,7 @@ def _train_epoch(
     averages, values = _floats(state.average), _floats(model)
     epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     generator = torch.Generator().manual_seed(epoch_seed)
-    view, answers = _view(images, recipe, epoch, generator, teacher_logits)
+    view = flipped(draw_view(images, recipe.augmentation, generator), generator).to(device)
     losses = torch.zeros(steps, device=device)
     model.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -124,7 +125,7 @@ def _train_epoch(
             step, rows = (epoch - 1) * steps + i, rows.to(device)
             with autocast(precision, device):
                 outputs = model(render_view(images, view, rows, side_px)).float()
-            loss = _loss(outputs, targets[rows], None if answers is None else answers[rows], recipe)
+            loss = _loss(outputs, targets[rows], None if teacher_logits is None else teacher_logits[rows], recipe)
             model.zero_grad()
             loss.backward()
             for optimizer in state.optimizers:
@@ -162,19 +163,6 @@ def _validate(model: nn.Module, validation: Examples, precision: str, device: to
         "validation_loss": float(F.cross_entropy(found, targets)),
         "validation_accuracy": float(hits.float().mean()),
     }
-
-
-def _view(
-    images: Tensor, recipe: Recipe, epoch: int, generator: torch.Generator, teacher_logits: Tensor | None
-) -> tuple[View, Tensor | None]:
-    """How an epoch shows the faces, and the teachers' logits on that view, which they saw before the flip."""
-    if teacher_logits is None:
-        view, answers = draw_view(images, recipe.augmentation, generator), None
-    else:
-        number = (epoch - 1) % len(teacher_logits)
-        view = view_of(images, recipe.augmentation, number)
-        answers = teacher_logits[number].to(images.device).float()
-    return flipped(view, generator).to(images.device), answers
 
 
 def turn_off_dropout(model: nn.Module) -> None:

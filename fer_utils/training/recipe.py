@@ -31,7 +31,6 @@ class Recipe:
     averaging: float = 0.0  # decay per step of a moving average of the weights; 0 for none
     augmentation: Augmentation = FLIP_ONLY
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
-    views: int = 16  # augmented views of each face that teachers see, shown in turn
     temperature: float = 2.0  # of distillation
     teacher_weight: float = 1.0  # of the teachers' logits in the loss; the rest is the target's
 

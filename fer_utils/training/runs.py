@@ -175,10 +175,8 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
             torch.set_num_threads(resumed["threads"])  # other threads sum in another order
         answers = None
         if run.teachers:
-            answers = distillation.teacher_logits(
-                run.teachers, TARGETS[run.target], learned.images, run.recipe, run.precision, device,
-                run.runs_dir / "teacher-logits",
-            )  # fmt: skip
+            folder = run.runs_dir / "teacher-logits"
+            answers = distillation.teacher_logits(run.teachers, TARGETS[run.target], learned.images, device, folder)
         states = loop.train(
             model, learned, measured, run.recipe, run.seed, device, run.precision, resumed, answers
         )  # fmt: skip

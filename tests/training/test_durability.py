@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer_utils.data.faces import FaceSet, split
+from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError
 from fer_utils.training import progress
-from fer_utils.training.distillation import teacher_logits
 from fer_utils.training.recipe import named_recipe
 from fer_utils.training.records import write_record
 from fer_utils.training.runs import FILES, Run, train_run
@@ -154,20 +153,6 @@ def test_drafts_of_a_killed_process_are_deleted(faces: FaceSet, finished: Run, t
     train_run(run, faces, CPU)
     assert drafts(run.folder) == []
     assert (run.folder / "predictions.csv").exists()
-
-
-def test_damaged_logits_are_computed_again(faces: FaceSet, finished: Run, tmp_path: Path) -> None:
-    images, recipe = split(faces)[0].images, named_recipe("quick", 2)
-
-    def logits() -> torch.Tensor:
-        teachers = (finished.teacher,)
-        classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-        return teacher_logits(teachers, classes, images, recipe, "float32", CPU, tmp_path)
-
-    whole = logits()
-    for file, share in zip(sorted(tmp_path.glob("*/*.npy")), (0, 0.5), strict=True):
-        os.truncate(file, int(share * file.stat().st_size))
-    assert torch.equal(logits(), whole)
 
 
 def test_progress_shows_with_damaged_files(

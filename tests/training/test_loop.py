@@ -77,7 +77,7 @@ def test_a_gpu_trains_as_a_cpu_does(model: str, faces: FaceSet) -> None:
 
 
 def test_a_distilled_network_resumes_as_if_it_had_not_stopped(faces: FaceSet) -> None:
-    assert_goes_on("compact-46k", named_recipe("full", epochs=3), faces, torch.randn(2, len(split(faces)[0]), 7))
+    assert_goes_on("compact-46k", named_recipe("full", epochs=3), faces, torch.randn(len(split(faces)[0]), 7))
 
 
 def assert_goes_on(model: str, chosen: Recipe, faces: FaceSet, answers: torch.Tensor | None = None) -> None:
