@@ -184,7 +184,8 @@ def study(
             given["seeds"] = whole_numbers(seeds)
         names = split_names(models) or list(HOMEWORK)
         planned_study = single_stage(names, teachers=split_names(*teacher or ()), device=device, **given)
-    job = Job(data, runs, file, ferplus, device, workers, sbatch_options(sbatch or ()))
+    options = sbatch_options(sbatch or ())
+    job = Job(data, runs, ferplus=ferplus, device=device, workers=workers, sbatch=options)
     if dry_run or status:
         _print_progress(planned_study, job, estimate=dry_run)
         return
@@ -268,7 +269,7 @@ def predict(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """What a net sees in faces: id,label for a csv or parquet; the expression and all probabilities for images."""
+    """Classify faces in images, folders, CSV or Parquet files."""
     from fer_utils.files import atomic_write
     from fer_utils.training import evaluate
     from fer_utils.training.devices import pick_device
@@ -295,7 +296,7 @@ def export(
     ] = None,
     data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
 ) -> None:
-    """Write a trained net as an ONNX file that takes faces as they are: uint8 (N, 48, 48) to logits (N, 7)."""
+    """Export a trained network to ONNX: uint8 (N, 48, 48) to logits (N, C)."""
     from fer_utils.data.faces import split
     from fer_utils.data.load import load
     from fer_utils.models.export import export as write
@@ -314,7 +315,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each way is timed.")] = 20.0,
     as_json: AsJson = False,
 ) -> None:
-    """How fast training is on this CPU, beside the plain way and beside its own step; seconds to load the data."""
+    """Measure training speed on this CPU."""
     import pandas as pd
 
     from fer_utils.training import bench

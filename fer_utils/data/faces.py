@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -68,11 +68,6 @@ class FaceSet:
         """A 64-bit hash of each image's pixels, uint64 `(N,)`: equal for identical images."""
         hashes = b"".join(blake2b(image, digest_size=8).digest() for image in np.ascontiguousarray(self.images))
         return np.frombuffer(hashes, np.uint64)
-
-    @cached_property
-    def order(self) -> str:
-        """A hash of the images in their order."""
-        return sha256(self.digests.tobytes()).hexdigest()
 
     @cached_property
     def fingerprint(self) -> str:

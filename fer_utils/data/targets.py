@@ -40,11 +40,17 @@ def examples(faces: FaceSet, target: str, label_smoothing: float = 0.0) -> Examp
         labelled = faces[faces.labels != UNLABELLED]
         smooth = np.eye(len(CLASSES)) * (1 - label_smoothing) + label_smoothing / len(CLASSES)
         return Examples(labelled.images, smooth.astype(np.float32)[labelled.labels], labelled.labels)
+    votes = check_votes(faces)
+    targets = distribution(votes)
+    known = targets.any(axis=1)
+    return Examples(faces.images[known], targets[known], majority(votes[known]))
+
+
+def check_votes(faces: FaceSet) -> np.ndarray:
+    """The votes on faces, if there are any."""
     if faces.votes is None or not faces.votes.any():
         raise InputError(
             f"{faces.name} has no FER+ votes, which are bundled for the faces of FER2013. Take target 'labels', or "
             "give the votes with --ferplus"
         )
-    targets = distribution(faces.votes)
-    known = targets.any(axis=1)
-    return Examples(faces.images[known], targets[known], majority(faces.votes[known]))
+    return faces.votes

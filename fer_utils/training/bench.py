@@ -33,7 +33,7 @@ from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe, named_recipe
 
 CPU = torch.device("cpu")
-GATE_SECONDS = 300  # to be ready in, lest the others wait for a process that failed
+GATE_SECONDS = 300  # to be ready in, so that no process waits for one that failed
 PLAIN_BATCH = 128  # of the original
 FACES = 2560  # of which a tenth is validation: an epoch takes some seconds
 

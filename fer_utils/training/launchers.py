@@ -17,14 +17,14 @@ import torch
 from tqdm import tqdm
 
 from fer_utils.data.load import load
-from fer_utils.errors import FerError, InputError, Interrupted, unknown
-from fer_utils.models import zoo
+from fer_utils.errors import FerError, Interrupted, unknown
 from fer_utils.training.devices import KEEP_MEMORY, cores, pick_device
 from fer_utils.training.runs import train_run
 from fer_utils.training.study import (
     FAILED,
     Planned,
     Study,
+    history_of,
     plan,
     read_study,
     table_of,
@@ -45,7 +45,7 @@ class Job:
 
     data: str
     runs_dir: Path
-    study: Path | None = None  # None for a study of flags, which then gets a file below `runs_dir`
+    study: Path = Path()  # the study's file
     ferplus: str = ""
     device: str = "auto"
     workers: int | None = None  # processes side by side; None for one per core, or one on a GPU
@@ -63,10 +63,7 @@ Launcher = Callable[[Sequence[Planned], Job], None]
 
 
 def sbatch_options(texts: Sequence[str]) -> dict[str, str]:
-    """The options of sbatch in texts such as `partition=gpu`."""
-    for text in texts:
-        if "=" not in text:
-            raise InputError(f"--sbatch {text!r}: allowed is NAME=VALUE, such as partition=gpu")
+    """The options of sbatch in texts such as `partition=gpu`, or `exclusive` without a value."""
     return {name.removeprefix("--"): value for name, _, value in (text.partition("=") for text in texts)}
 
 
@@ -84,39 +81,34 @@ def launch_slurm(todo: Sequence[Planned], job: Job) -> None:
     """Submit the runs to Slurm as job arrays, one after another where a stage learns from another."""
     from fer_utils.training.slurm import submit
 
-    ids: dict[str, list[str]] = {}
+    ids: dict[str, str] = {}  # of jobs, by the run's key
     for stage, group in groupby(todo, key=lambda one: one.stage):
         runs = list(group)
-        after = [number for name in {need.stage for one in runs for need in one.needs} for number in ids.get(name, [])]
+        after = [ids[need.run.key] for one in runs for need in one.needs if need.run.key in ids]
         commands = [[sys.executable, "-m", "fer_utils", *job.command(one.run.key)] for one in runs]
         print(f"stage {stage}:", end=" ", flush=True)
-        ids.setdefault(stage, []).extend(submit(commands, job.runs_dir / "slurm", job.sbatch, after))
+        jobs = submit(commands, job.runs_dir / "slurm", job.sbatch, list(dict.fromkeys(after)))
+        ids |= zip((one.run.key for one in runs), jobs, strict=True)
 
 
 def launch_local(todo: Sequence[Planned], job: Job) -> None:
-    """Train the runs in processes of this machine, side by side with one thread each.
+    """Train the runs in processes of this machine, side by side, which share the cores.
 
-    Two runs side by side do up to 1.6 times the work of one after the other on both cores. Stages start in their order,
-    and in a stage the longest runs; a run waits for its teachers. One that fails stops only those that it teaches.
-    Raises `FerError` with the end of each log of a failed run, and `Interrupted` on Ctrl-C.
+    Two runs side by side do up to 1.6 times the work of one after the other on both cores. Runs start in the order of
+    the study, and wait for their teachers. One that fails stops only those that it teaches. Raises `FerError` with the
+    end of each log of a failed run.
     """
-    if not todo:
-        return
     pool = _Pool(todo, job)
     try:
         while pool.waiting or pool.active:
             pool.start_ready()
             time.sleep(POLL_SECONDS)
             pool.collect()
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "stopped; finished epochs are kept. The same command resumes, and `--status` shows the progress"
-        ) from None
     finally:
         pool.stop()
     if pool.failures:
-        count = f"{len(pool.failures)} of {len(todo)} runs failed; the others are finished"
-        raise FerError("\n".join([f"{count}. The same command trains what is missing.", *pool.failures.values()]))
+        count = f"{len(pool.failures)} of {len(todo)} runs failed."
+        raise FerError("\n".join([f"{count} The same command trains what is missing.", *pool.failures.values()]))
 
 
 class _Pool:
@@ -127,13 +119,13 @@ class _Pool:
         on_gpu = pick_device(job.device).type == "cuda"
         self.workers = job.workers or (1 if on_gpu else cores())
         self.threads = max(1, cores() // self.workers)  # not by what is missing: the number decides how sums round
-        self.waiting = _by_stage_and_length(todo)
+        self.waiting = list(todo)
         self.active: dict[subprocess.Popen, Planned] = {}
         self.attempts: dict[str, int] = {}
         self.failures: dict[str, str] = {}  # by the run's key, in words
-        self.keys = {one.run.key for one in todo}
-        self.bar = tqdm(total=sum(one.run.recipe.epochs for one in todo), unit="epoch", disable=None)
-        self.done = {one.run.key: one.epochs_done for one in todo}
+        self.done = {one.run.key: len(history_of(one.run.folder)) for one in todo}
+        total = sum(one.run.recipe.epochs for one in todo)
+        self.bar = tqdm(total=total, initial=sum(self.done.values()), unit="epoch", disable=None)
 
     def start_ready(self) -> None:
         """Start runs whose teachers are trained while there are free workers; fail those whose teachers failed."""
@@ -147,7 +139,8 @@ class _Pool:
                 self.active[self._start(one)] = one
 
     def _taught(self, need: Planned) -> bool:
-        return need.run.key not in self.keys or need.run.finished
+        """Whether nothing is left to be done for a teacher; if its weights are missing, the student says so."""
+        return all(need.run != other.run for other in (*self.waiting, *self.active.values()))
 
     def _start(self, one: Planned) -> subprocess.Popen:
         folder = one.run.folder
@@ -167,7 +160,7 @@ class _Pool:
     def collect(self) -> None:
         """Take in the processes that ended, and show the progress."""
         for process, one in list(self.active.items()):
-            self.done[one.run.key] = one.epochs_done
+            self.done[one.run.key] = len(history_of(one.run.folder))
             if process.poll() is not None:
                 del self.active[process]
                 self._end(one, process.returncode)
@@ -182,8 +175,9 @@ class _Pool:
         else:
             killed = f"killed {ATTEMPTS} times, last by signal {number} (out of memory?)" if number else ""
             why = killed or f"exit code {code}"
-            with suppress(OSError):  # a full disk, which is no reason to stop the other runs
-                (one.run.folder / FAILED).write_text(why)
+            if killed or not (one.run.folder / FAILED).exists():  # the process knows better why
+                with suppress(OSError):  # a full disk, which is no reason to stop the other runs
+                    (one.run.folder / FAILED).write_text(why)
             self.failures[one.run.key] = f"{_label(one)}: {why}; the end of {one.run.folder / LOG}:\n{_tail(one)}"
 
     def stop(self) -> None:
@@ -193,14 +187,6 @@ class _Pool:
         for process in self.active:
             process.wait()
         self.bar.close()
-
-
-def _by_stage_and_length(todo: Sequence[Planned]) -> list[Planned]:
-    """The runs in the order of their stages, in each the longest first, so that no core idles at the end."""
-    stages = list(dict.fromkeys(one.stage for one in todo))
-    work = {one.run.model: 0 for one in todo}
-    work = {model: zoo.multiply_adds(zoo.build(model)) for model in work}
-    return sorted(todo, key=lambda one: (stages.index(one.stage), -work[one.run.model] * one.run.recipe.epochs))
 
 
 def _label(one: Planned) -> str:
@@ -231,18 +217,28 @@ def run_study(study: Study, job: Job, launcher: str = "local") -> pd.DataFrame:
     """
     if launcher not in LAUNCHERS:
         raise unknown("launcher", launcher, LAUNCHERS)
+    try:
+        return _run_study(study, job, LAUNCHERS[launcher])
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped; finished epochs are kept. The same command resumes, and `--status` shows the progress"
+        ) from None
+
+
+def _run_study(study: Study, job: Job, launch: Launcher) -> pd.DataFrame:
     faces = load(job.data, job.ferplus)
     planned = plan(study, faces, job.runs_dir)
     if todo := unfinished(planned):
-        LAUNCHERS[launcher](todo, job if job.study else replace(job, study=_write_file(study, job.runs_dir)))
+        # A copy of the study's file, so that an edit does not change what runs.
+        launch(todo, replace(job, study=_write_file(study, job.runs_dir)))
     for one in planned:
         write_record_of(study, one, planned)
     return table_of(plan(study, faces, job.runs_dir), faces)
 
 
 def _write_file(study: Study, runs_dir: Path) -> Path:
-    """The file of a study of flags, named by its content."""
-    file = runs_dir / "studies" / f"{hashlib.sha256(repr(study.stages).encode()).hexdigest()[:12]}.toml"
+    """The file of a study, named by its content."""
+    file = runs_dir / "studies" / f"{hashlib.sha256(repr(study).encode()).hexdigest()[:12]}.toml"
     write_study(study, file)
     return file
 
@@ -251,7 +247,6 @@ def train_planned(
     job: Job, run_id: str, device: torch.device, report: Callable[[dict], None] = lambda row: None
 ) -> Planned:
     """Train one run of a study's file, named by its key or its folder's name, and write its record."""
-    assert job.study, "a run is named by its study's file"
     study, faces = read_study(job.study), load(job.data, job.ferplus)
     planned = plan(study, faces, job.runs_dir)
     found = [one for one in planned if run_id in (one.run.key, one.run.name)]

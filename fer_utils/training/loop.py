@@ -123,9 +123,13 @@ def _train_epoch(
         torch.manual_seed(epoch_seed)  # for dropout
         for i, rows in enumerate(shuffled(len(images), size, generator)):
             step, rows = (epoch - 1) * steps + i, rows.to(device)
+            inputs = render_view(images, view, rows, side_px)  # not in bfloat16, which would move pixels
             with autocast(precision, device):
-                outputs = model(render_view(images, view, rows, side_px)).float()
-            loss = _loss(outputs, targets[rows], None if teacher_logits is None else teacher_logits[rows], recipe)
+                outputs = model(inputs).float()
+            if teacher_logits is None:
+                loss = F.cross_entropy(outputs, targets[rows])
+            else:
+                loss = distillation_loss(outputs, teacher_logits[rows], recipe.temperature)
             model.zero_grad()
             loss.backward()
             for optimizer in state.optimizers:
@@ -139,16 +143,6 @@ def _train_epoch(
                 _check_finite(losses[: i + 1], epoch)
     _check_finite(losses, epoch)
     return losses
-
-
-def _loss(outputs: Tensor, targets: Tensor, answers: Tensor | None, recipe: Recipe) -> Tensor:
-    """The mean loss of a batch: from targets, from teachers' logits, or from both, as the recipe weighs them."""
-    if answers is None:
-        return F.cross_entropy(outputs, targets)
-    loss = distillation_loss(outputs, answers, recipe.temperature)
-    if recipe.teacher_weight == 1:
-        return loss
-    return recipe.teacher_weight * loss + (1 - recipe.teacher_weight) * F.cross_entropy(outputs, targets)
 
 
 def _validate(model: nn.Module, validation: Examples, precision: str, device: torch.device) -> dict[str, float]:

@@ -14,7 +14,7 @@ from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, computes_bfloat16, hardware
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.runs import Run, read_json
-from fer_utils.training.study import FAILED, Planned, history_of
+from fer_utils.training.study import FAILED, Planned, history_of, unfinished
 
 TIMED_STEPS = 20
 
@@ -50,8 +50,11 @@ def dry_run_table(planned: Sequence[Planned], faces: FaceSet, device: torch.devi
     """A row for each run: its stage, name, id, state, and the hours that it still takes on this machine."""
     table = progress_table(planned).drop(columns="hours_left")
     paces = _Paces(len(split(faces)[0]), device)
+    todo = {one.run.key for one in unfinished(planned)}  # also teachers whose record lacks their weights
     hours = [
-        0.0 if one.finished else paces.seconds(one.run) * (one.run.recipe.epochs - one.epochs_done) / 3600
+        paces.seconds(one.run) * (one.run.recipe.epochs - len(history_of(one.run.folder))) / 3600
+        if one.run.key in todo
+        else 0.0
         for one in planned
     ]
     return table.assign(id=[one.run.key for one in planned], hours=hours)
@@ -63,8 +66,8 @@ def slow_precisions(planned: Sequence[Planned], device: torch.device) -> list[st
     if not slow or computes_bfloat16(device):
         return []
     return [
-        f"{len(slow)} runs train in bfloat16, which {hardware(device)} only emulates, up to ten times slower. "
-        "precision = 'float32' makes other runs of them"
+        f"runs in bfloat16: {len(slow)}. {hardware(device)} emulates it, up to ten times more slowly. Set precision = "
+        "'float32'; that trains new runs"
     ]
 
 

@@ -32,7 +32,6 @@ class Recipe:
     augmentation: Augmentation = FLIP_ONLY
     sides_px: tuple[int, ...] = (48,)  # sizes of the training faces, for equal shares of the epochs
     temperature: float = 2.0  # of distillation
-    teacher_weight: float = 1.0  # of the teachers' logits in the loss; the rest is the target's
 
     @property
     def sides_seen(self) -> tuple[int, ...]:

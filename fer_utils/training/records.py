@@ -15,8 +15,8 @@ from fer_utils.files import atomic_path, atomic_write
 from fer_utils.training.evaluate import PROBABILITY_COLUMN
 from fer_utils.training.runs import read_record
 
-SHARED = ("part", "face", "label", "majority", "leaked")  # columns of predictions that no network changes
-PREDICTED = ("predicted", "predicted_flip_averaged")
+SHARED = ("part", "face", "label", "leaked")  # columns of predictions that no network changes
+OWN = ("majority", "predicted", "predicted_flip_averaged")  # the votes may be others in each run
 
 
 def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
@@ -36,7 +36,8 @@ def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
     columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
     roots = np.round(255 * np.sqrt(predictions[columns].to_numpy())).astype(np.uint8)
     with atomic_path(record / "predictions.npz") as draft:
-        np.savez_compressed(draft, roots=roots, **{name: predictions[name].astype(np.uint8) for name in PREDICTED})
+        own = {name: predictions[name].to_numpy(np.int8) for name in OWN if name in predictions}
+        np.savez_compressed(draft, allow_pickle=False, roots=roots, **own)
     for name in ("history.csv", *(["weights.safetensors"] if with_weights else [])):
         with atomic_path(record / name) as draft:
             shutil.copyfile(run / name, draft)
@@ -55,7 +56,9 @@ def read_predictions(folder: Path) -> pd.DataFrame:
         probabilities = (own["roots"] / 255.0) ** 2
         probabilities /= probabilities.sum(1, keepdims=True)
         columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
-        table = {name: faces[name] for name in faces} | {name: own[name].astype(np.int64) for name in PREDICTED}
+        table = {name: faces[name] for name in faces} | {
+            name: own[name].astype(np.int64) for name in OWN if name in own
+        }
         return pd.DataFrame(table | dict(zip(columns, probabilities.T, strict=True)))
 
 

@@ -162,9 +162,9 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
     model, (training, validation) = _initial_model(run), split(faces)
     learned = examples(training, run.target, run.recipe.label_smoothing)
     measured = examples(validation, run.target)
-    for teacher in run.teachers:
-        if not teacher.weights.exists():
-            raise FerError(f"{run.name}: its teacher {teacher.title} is not trained yet ({teacher.weights} is missing)")
+    missing = [teacher.title for teacher in run.teachers if not teacher.weights.exists()]
+    if missing and not run.finished:
+        raise FerError(f"{run.name}: these teachers are not trained yet: {', '.join(missing)}")
     run.folder.mkdir(parents=True, exist_ok=True)
     with exclusive(run.folder):
         delete_drafts(run.folder)
@@ -255,9 +255,11 @@ def holder_of(folder: Path) -> str | None:
         return None
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        _acquire(lock, 0)
     except Timeout:
         return _read_holder(folder)
+    except (FerError, OSError):  # no locks here, or somebody else's folder
+        return None
     lock.release()
     return None
 

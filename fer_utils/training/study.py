@@ -3,11 +3,11 @@
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ import pandas as pd
 import torch
 
 from fer_utils.data.faces import FaceSet
-from fer_utils.data.targets import check_target, examples
+from fer_utils.data.targets import check_target, check_votes
 from fer_utils.errors import InputError, unknown
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
 from fer_utils.models.weights import bundled, bundled_names
 from fer_utils.training.devices import check_precision, fastest_precision, pick_device
 from fer_utils.training.distillation import Teacher
-from fer_utils.training.recipe import Recipe, named_recipe
+from fer_utils.training.recipe import FINETUNE, Recipe, named_recipe
 from fer_utils.training.records import write_record
 from fer_utils.training.runs import Run, holder_of, open_teacher, read_record, results
 
@@ -66,7 +66,7 @@ class Study:
         if doubled := {name for name in names if names.count(name) > 1}:
             raise InputError(f"two stages are named {min(doubled)!r}; each has a name of its own")
         for stage in self.stages:
-            _check_stage(stage, names)
+            _check_stage(stage, self.by_name)
         if not self.stages:
             raise InputError("a study has at least one [[stage]]")
         self.order  # noqa: B018  refuses cycles
@@ -96,21 +96,29 @@ class Study:
         return {stage.name: stage for stage in self.stages}
 
 
-def _check_stage(stage: Stage, names: Sequence[str]) -> None:
-    """Raise `InputError` for what a stage names and does not exist."""
+def _check_stage(stage: Stage, stages: Mapping[str, Stage]) -> None:
+    """Raise `InputError` if a stage names an unknown model, recipe, target, precision or teacher."""
     try:
         if not stage.models or not stage.seeds:
             raise InputError(f"models {list(stage.models)}, seeds {list(stage.seeds)}: give at least one of each")
         for model in stage.models:
             zoo.check_model(model)
-        if wrong := [seed for seed in stage.seeds if seed < 0]:
-            raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0")
+        if wrong := [seed for seed in stage.seeds if not 0 <= seed < 2**63]:  # what PyTorch takes
+            raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0 to 2**63 - 1")
         stage.full_recipe  # noqa: B018  refuses unknown names and epochs
         check_target(stage.target)
         check_precision(stage.precision)
+        if stage.recipe == FINETUNE.name:
+            raise InputError(
+                f"recipe {stage.recipe} starts from pretrained weights, which only `fer train --start` gives"
+            )
         for teacher in stage.teachers:
-            if teacher not in names and not bundled(teacher) and not os.path.exists(os.path.expanduser(teacher)):
-                raise unknown("teacher", teacher, [*names, *bundled_names()], "Give a stage, bundled weights or a path")
+            if teacher in stages and stages[teacher].target != stage.target:
+                raise InputError(f"teacher {teacher!r} learns {stages[teacher].target}, the stage {stage.target}")
+            if teacher not in stages and not bundled(teacher) and not os.path.exists(os.path.expanduser(teacher)):
+                raise unknown(
+                    "teacher", teacher, [*stages, *bundled_names()], "Give a stage, bundled weights or a path"
+                )
     except InputError as error:
         raise InputError(f"stage {stage.name!r}: {error}") from None
 
@@ -122,22 +130,27 @@ def read_study(path: Path) -> Study:
     """Read a study file. Raises `InputError` with the file and the stage for what is wrong."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); does this machine see it?") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a study file ({error})") from None
     try:
         _check_keys(content, (*DEFAULT_KEYS, "records", "stage"), "study")
         tables = content.get("stage", [])
-        if not isinstance(tables, list):
-            raise InputError("[stage] is one table; write [[stage]]")
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise InputError("a stage is a table below [[stage]]")
+        if not isinstance(content.get("records", ""), str):
+            raise InputError(f"records = {content['records']!r}; allowed is the path of a folder")
         defaults = {key: content[key] for key in DEFAULT_KEYS if key in content}
-        stages = tuple(_stage(defaults | table, number) for number, table in enumerate(tables, 1))
+        stages = tuple(_stage(defaults | table, number, path.parent) for number, table in enumerate(tables, 1))
         records = path.parent / content["records"] if "records" in content else None
         return Study(stages, records)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _stage(table: dict[str, Any], number: int) -> Stage:
+def _stage(table: dict[str, Any], number: int, folder: Path) -> Stage:
+    """A stage of a study file; teachers that are files lie relative to its `folder`."""
     label = f"stage {table.get('name', number)!r}"
     _check_keys(table, STAGE_KEYS, label)
     if missing := [key for key in ("name", "models") if key not in table]:
@@ -154,7 +167,9 @@ def _stage(table: dict[str, Any], number: int) -> Stage:
                 f"{label}: {key} = {value!r}; allowed is {'a whole number' if kind is int else 'a string'}"
             )
         values[key] = tuple(dict.fromkeys(many)) if key in ("models", "seeds", "teachers") else value
-    return Stage(**values)
+    paths = {name: folder / name for name in values.get("teachers", ())}
+    teachers = [str(path.resolve()) if path.exists() else name for name, path in paths.items()]
+    return Stage(**values | {"teachers": tuple(teachers)})
 
 
 def _check_keys(table: dict[str, Any], allowed: Sequence[str], label: str) -> None:
@@ -233,14 +248,18 @@ def history_of(folder: Path) -> pd.DataFrame:
 def plan(study: Study, faces: FaceSet, runs_dir: Path) -> list[Planned]:
     """The runs of a study, teachers before students."""
     by_stage: dict[str, list[Planned]] = {}
+    open_once = cache(open_teacher)
     for stage in study.order:
         needs = tuple(one for name in stage.teachers for one in by_stage.get(name, []))
-        others = tuple(open_teacher(name) for name in stage.teachers if name not in by_stage)
+        others = tuple(open_once(name) for name in stage.teachers if name not in by_stage)
         by_stage[stage.name] = [
             _planned(study, stage, model, seed, needs, others, faces, runs_dir)
             for model, seed in product(stage.models, stage.seeds)
         ]
-    return list({one.run.key: one for name in by_stage for one in by_stage[name]}.values())
+    planned: dict[str, Planned] = {}
+    for one in chain.from_iterable(by_stage.values()):
+        planned.setdefault(one.run.key, one)  # of two stages with the same run, the first
+    return list(planned.values())
 
 
 def _planned(
@@ -281,9 +300,12 @@ def unfinished(planned: Iterable[Planned]) -> list[Planned]:
 
 
 def write_record_of(study: Study, one: Planned, planned: Sequence[Planned]) -> None:
-    """Write the record of a run that is finished and has none yet, with its weights if it teaches others."""
-    if study.records and one.run.finished and not read_record(study.records / one.run.name):
-        teaches = any(need.run.key == one.run.key for other in planned for need in other.needs)
+    """Write the record of a finished run, where it is missing or lacks the weights of a run that teaches others."""
+    if not study.records or not one.run.finished:
+        return
+    record = study.records / one.run.name
+    teaches = any(need.run.key == one.run.key for other in planned for need in other.needs)
+    if not read_record(record) or (teaches and not (record / "weights.safetensors").exists()):
         write_record(one.run.folder, study.records, with_weights=teaches)
 
 
@@ -313,7 +335,7 @@ def _votes_fingerprint(faces: FaceSet, target: str) -> str:
     """The fingerprint of the votes, of which a run's key tells where it learns them."""
     if target != "votes":
         return ""
-    examples(faces, target)  # refuses faces without votes
+    check_votes(faces)
     return faces.votes_fingerprint
 
 

@@ -11,7 +11,7 @@ from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import InputError
 from fer_utils.models import weights
 from fer_utils.models.zoo import build
-from fer_utils.training import distillation, loop
+from fer_utils.training import distillation
 from fer_utils.training.distillation import Teacher, distillation_loss, teacher_logits
 from fer_utils.training.evaluate import logits
 from fer_utils.training.loop import train
@@ -89,15 +89,6 @@ def test_each_face_learns_its_own_answers() -> None:
     chosen = dataclasses.replace(SHORT, epochs=4, batch_size=16)
     *_, state = train(build("cnn-48k"), training, validation, chosen, 0, CPU, teacher_logits=answers)
     assert state.history[-1]["validation_accuracy"] > 0.8  # chance is 1/7
-
-
-def test_a_recipe_weighs_teachers_and_targets() -> None:
-    outputs, targets, answers = torch.randn(4, 7), torch.eye(7)[:4], torch.randn(4, 7)
-    taught, hard = distillation_loss(outputs, answers, 2.0), torch.nn.functional.cross_entropy(outputs, targets)
-    for weight in (1.0, 0.25, 0.0):
-        found = loop._loss(outputs, targets, answers, dataclasses.replace(SHORT, teacher_weight=weight))
-        torch.testing.assert_close(found, weight * taught + (1 - weight) * hard)
-    torch.testing.assert_close(loop._loss(outputs, targets, None, SHORT), hard)
 
 
 def test_a_distilled_run_is_another_run_and_names_its_teacher(faces: FaceSet, tmp_path: Path) -> None:

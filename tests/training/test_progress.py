@@ -67,7 +67,7 @@ def test_a_slow_precision_is_named(csv_file: Path, tmp_path: Path, monkeypatch: 
     planned = plan(single_stage(["cnn-48k"], precision="bfloat16"), load(csv_file), tmp_path)
     monkeypatch.setattr(progress, "computes_bfloat16", lambda device: False)
     (told,) = slow_precisions(planned, CPU)
-    assert "1 runs train in bfloat16" in told
+    assert "runs in bfloat16: 1" in told
     assert hardware(CPU) in told
     monkeypatch.setattr(progress, "computes_bfloat16", lambda device: True)
     assert slow_precisions(planned, CPU) == []

@@ -12,6 +12,7 @@ from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError, Interrupted
 from fer_utils.files import atomic_write
+from fer_utils.models.weights import BUNDLED
 from fer_utils.models.zoo import build
 from fer_utils.training import launchers, runs
 from fer_utils.training.launchers import Job, run_study, sbatch_options, train_planned
@@ -120,6 +121,11 @@ def test_a_file_says_what_a_study_is(tmp_path: Path) -> None:
         (('"full"', '"ful"'), r"stage 'students': unknown recipe 'ful'\. Did you mean 'full'"),
         (('"teachers", "compact', '"teacher", "compact'), r"unknown teacher 'teacher'\. Did you mean 'teachers'"),
         (("seeds = [0, 1]", "seeds = [0, -1]"), "stage 'teachers': seed -1: allowed are whole numbers from 0"),
+        (("seeds = [0, 1]", f"seeds = [{2**63}]"), "allowed are whole numbers from 0"),
+        (("seeds = [0, 1]", 'target = "votes"'), "stage 'students': teacher 'teachers' learns votes, the stage labels"),
+        (("seeds = [0, 1]", 'recipe = "finetune"'), "recipe finetune starts from pretrained weights"),
+        (('records = "records"', "records = 3"), "records = 3; allowed is the path of a folder"),
+        ((TWO_STAGES, 'stage = ["a"]'), r"a stage is a table below \[\[stage\]\]"),
         (("seeds = [0, 1]", 'seeds = "0"'), "stage 'teachers': seeds = '0'; allowed is a whole number"),
         (("seeds = [0, 1]", "seeds = []"), "give at least one of each"),
         (("epochs = 1", "epochs = 0"), "epochs 0: allowed is 1 or more"),
@@ -154,9 +160,11 @@ def test_seeds_and_options_are_checked() -> None:
     for text in ("a,b", "-1", ""):
         with pytest.raises(InputError, match=f"seeds {text!r}: allowed are comma-separated integers from 0"):
             whole_numbers(text)
-    assert sbatch_options(["partition=gpu", "--gres=gpu:1"]) == {"partition": "gpu", "gres": "gpu:1"}
-    with pytest.raises(InputError, match="--sbatch 'gpu': allowed is NAME=VALUE"):
-        sbatch_options(["gpu"])
+    assert sbatch_options(["partition=gpu", "--gres=gpu:1", "exclusive"]) == {
+        "partition": "gpu",
+        "gres": "gpu:1",
+        "exclusive": "",
+    }
 
 
 # ---- the plan ----
@@ -184,6 +192,21 @@ def test_an_edited_file_trains_what_changed(csv_file: Path, tmp_path: Path) -> N
     assert [one.run.model for one in unfinished(planned_in(tmp_path, csv_file, more)[1])] == ["cnn-150k"]
     others = planned_in(tmp_path, csv_file, TWO_STAGES.replace("seeds = [0, 1]", "seeds = [0, 2]"))[1]
     assert [(one.stage, one.run.seed) for one in unfinished(others)] == [("teachers", 2), *[("students", 0)] * 2]
+
+
+def test_teachers_that_are_files_lie_beside_the_study_file(csv_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.safetensors").write_bytes((BUNDLED / "compact-46k.fer2013.safetensors").read_bytes())
+    beside, named = (
+        planned_in(tmp_path, csv_file, TWO_STAGES.replace('"compact-46k"', name))[1][2].run.key
+        for name in ('"own.safetensors"', '"compact-46k"')
+    )
+    assert beside == named  # equal bytes are the same teacher
+
+
+def test_a_run_of_two_stages_is_trained_once_and_first(csv_file: Path, tmp_path: Path) -> None:
+    again = TWO_STAGES + '\n[[stage]]\nname = "again"\nmodels = ["cnn-48k", "cnn-150k"]\nseeds = [0]\n'
+    _, planned, _ = planned_in(tmp_path, csv_file, again)
+    assert [one.stage for one in planned] == ["teachers", "teachers", "students", "students", "again"]
 
 
 def test_a_published_record_counts_as_finished_without_weights(csv_file: Path, tmp_path: Path, trained: list) -> None:
@@ -249,7 +272,7 @@ def test_a_failed_run_stops_those_that_it_teaches_and_no_others(
     others = TWO_STAGES + '\n[[stage]]\nname = "others"\nmodels = ["cnn-150k"]\n'
     study, planned, _ = planned_in(tmp_path, csv_file, others)
     planned[1].run.folder.mkdir(parents=True)
-    with pytest.raises(FerError, match="3 of 5 runs failed; the others are finished") as caught:
+    with pytest.raises(FerError, match="3 of 5 runs failed") as caught:
         run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"))
     assert "teachers: cnn-48k seed 1: exit code 1" in str(caught.value)
     assert "fer: the disk is on fire" in str(caught.value)
@@ -302,14 +325,16 @@ def test_the_print_launcher_groups_commands_by_stage(
     lines = capsys.readouterr().out.splitlines()
     assert table.empty
     assert [line for line in lines if line.startswith("#")] == ["# stage teachers", "# stage students"]
-    assert lines[1].startswith(f"fer train --study {tmp_path / 'study.toml'} --run {planned[0].run.key} --data ")
+    (copy,) = (tmp_path / "runs" / "studies").glob("*.toml")  # which an edit of the file does not change
+    assert lines[1].startswith(f"fer train --study {copy} --run {planned[0].run.key} --data ")
+    assert read_study(copy) == study
     assert len(lines) == 6
 
 
 def test_a_run_without_its_teachers_names_them(csv_file: Path, tmp_path: Path) -> None:
     _, planned, _ = planned_in(tmp_path, csv_file)
     job = Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml")
-    with pytest.raises(FerError, match=r"its teacher cnn-48k@\w+ is not trained yet") as caught:
+    with pytest.raises(FerError, match=r"teachers are not trained yet: cnn-48k@\w+, cnn-48k@\w+") as caught:
         train_planned(job, planned[2].run.key, CPU)
     assert caught.value.exit_code == 1
     with pytest.raises(InputError, match=r"unknown run of .*study\.toml 'abc'"):
