@@ -153,8 +153,8 @@ def _outlines(patterns: np.ndarray) -> np.ndarray:
     side = SIDE_PX // BLOCK_PX
     blocks = patterns.reshape(-1, side, BLOCK_PX, side, BLOCK_PX)
     means = blocks.mean((2, 4), keepdims=True)
-    rest = np.linalg.norm((blocks - means).reshape(len(patterns), -1), axis=1, keepdims=True)
-    return np.concatenate([BLOCK_PX * means.reshape(len(patterns), -1), rest], 1)
+    rest = np.linalg.norm((blocks - means).reshape(patterns.shape), axis=1, keepdims=True)
+    return np.concatenate([BLOCK_PX * means.reshape(len(patterns), side**2), rest], 1)
 
 
 def _patterns(images: np.ndarray) -> np.ndarray:
