@@ -270,7 +270,11 @@ def _same(file: Path, other: Path) -> bool:
 
 @dataclass
 class Row:
-    """A disturbed study; `faults` says in words what is wrong with it."""
+    """A disturbed study.
+
+    `repeated` counts the epochs that were trained again although they were logged, which is after they were saved.
+    `faults` says in words what is wrong.
+    """
 
     disturbance: str
     moment: str
@@ -295,7 +299,7 @@ def _ended(
     found = [*faults, *([f"exit code {code} when resumed"] if code else [])]
     found += [] if code else differences(lab.reference, where)
     found += [f"draft {path.relative_to(where)} is left" for path in drafts(where / "runs")]
-    repeated = epochs_logged(where) - (RUNS * EPOCHS if before is None else before)
+    repeated = max(0, epochs_logged(where) - (RUNS * EPOCHS if before is None else before))
     if left := drafts(where / "records"):
         disk += f" (left: {len(left)} draft of a record)"
     if found:
