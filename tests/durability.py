@@ -364,8 +364,10 @@ def killed_in_a_write(lab: Lab, victim: str, pattern: str, number: int, rng: ran
 def _short(path: str) -> str:
     """A written file in a few characters: its name after the record, the model or the logits that it is of."""
     file = Path(path)
-    kind = "record " if "/records/" in path else ""
-    return f"{kind}{file.parent.name.partition('.')[0][:12]}/{file.name}" if "results" not in path else file.name
+    if file.parent.name == "records" or file.name == "results.csv":
+        return file.name
+    kind = "record " if file.parents[1].name == "records" else ""
+    return f"{kind}{file.parent.name.partition('.')[0][:12]}/{file.name}"
 
 
 def killed_at_logits(lab: Lab, victim: str, rng: random.Random) -> Row:
