@@ -223,7 +223,7 @@ def on_disk(where: Path) -> str:
     counts = {
         "finished": len(list(where.glob("runs/*/run.json"))),
         "resumable": len(list(where.glob("runs/*/resume.pt"))),
-        "logits": len(list(where.glob("runs/teacher-logits/*/*.npy"))),
+        "logits": len(list(where.glob("runs/teacher-logits/*.npy"))),
         "records": len(list(where.glob("records/*/run.json"))),
     }
     words = [f"{count} {name}" for name, count in counts.items() if count]
@@ -374,7 +374,7 @@ def killed_at_logits(lab: Lab, victim: str, rng: random.Random) -> Row:
     """A study killed as soon as the folder of the teachers' logits appears."""
     where = lab.new_study()
     process = lab.start(where)
-    wait_until(lambda: any(where.glob("runs/teacher-logits/*/*")), "the teachers' logits")
+    wait_until(lambda: any(where.glob("runs/teacher-logits/*")), "the teachers' logits")
     disk = on_disk(where)
     kill(victim, process, where, rng)
     code = process.wait(PATIENCE_SECONDS)
@@ -421,7 +421,7 @@ def cut_files(lab: Lab) -> Iterator[Row]:
         teacher = next(source.glob("runs/*_seed-1_*"))
         folders = [teacher, students[0]] if state == "finished" else [students[0]]
         files = [file for folder in folders for file in sorted(folder.iterdir())]
-        files += [next(source.glob("runs/teacher-logits/*/view-000.npy"))] if state == "unfinished" else []
+        files += [next(source.glob("runs/teacher-logits/*.npy"))] if state == "unfinished" else []
         for file, share in itertools.product([file for file in files if file not in drafts(source)], (0.0, 0.5)):
             where = lab.new_study(with_records=False)
             shutil.copytree(source / "runs", where / "runs")
@@ -450,8 +450,8 @@ WRITES: tuple[tuple[str, int, Sequence[str]], ...] = (
     ("/resume.pt", 1, VICTIMS),
     ("/resume.pt", 2, ("launcher",)),
     ("/history.csv", 1, ("study",)),
-    ("/view-", 1, VICTIMS),
-    ("/view-", 4, ("launcher",)),
+    ("/teacher-logits/", 1, VICTIMS),
+    ("/teacher-logits/", 2, ("launcher",)),
     ("/weights.safetensors", 1, ("worker",)),
     ("/predictions.csv", 1, ("study",)),
     ("/run.json", 1, VICTIMS),
