@@ -66,7 +66,10 @@ class Study:
         if doubled := {name for name in names if names.count(name) > 1}:
             raise InputError(f"two stages are named {min(doubled)!r}; each has a name of its own")
         for stage in self.stages:
-            _check_stage(stage, self.by_name)
+            try:
+                _check_stage(stage, self.by_name)
+            except InputError as error:  # flags say one stage, which has no name for people
+                raise InputError(f"stage {stage.name!r}: {error}" if len(self.stages) > 1 else str(error)) from None
         if not self.stages:
             raise InputError("a study has at least one [[stage]]")
         self.order  # noqa: B018  refuses cycles
@@ -98,29 +101,22 @@ class Study:
 
 def _check_stage(stage: Stage, stages: Mapping[str, Stage]) -> None:
     """Raise `InputError` if a stage names an unknown model, recipe, target, precision or teacher."""
-    try:
-        if not stage.models or not stage.seeds:
-            raise InputError(f"models {list(stage.models)}, seeds {list(stage.seeds)}: give at least one of each")
-        for model in stage.models:
-            zoo.check_model(model)
-        if wrong := [seed for seed in stage.seeds if not 0 <= seed < 2**63]:  # what PyTorch takes
-            raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0 to 2**63 - 1")
-        stage.full_recipe  # noqa: B018  refuses unknown names and epochs
-        check_target(stage.target)
-        check_precision(stage.precision)
-        if stage.recipe == FINETUNE.name:
-            raise InputError(
-                f"recipe {stage.recipe} starts from pretrained weights, which only `fer train --start` gives"
-            )
-        for teacher in stage.teachers:
-            if teacher in stages and stages[teacher].target != stage.target:
-                raise InputError(f"teacher {teacher!r} learns {stages[teacher].target}, the stage {stage.target}")
-            if teacher not in stages and not bundled(teacher) and not os.path.exists(os.path.expanduser(teacher)):
-                raise unknown(
-                    "teacher", teacher, [*stages, *bundled_names()], "Give a stage, bundled weights or a path"
-                )
-    except InputError as error:
-        raise InputError(f"stage {stage.name!r}: {error}") from None
+    if not stage.models or not stage.seeds:
+        raise InputError(f"models {list(stage.models)}, seeds {list(stage.seeds)}: give at least one of each")
+    for model in stage.models:
+        zoo.check_model(model)
+    if wrong := [seed for seed in stage.seeds if not 0 <= seed < 2**63]:  # what PyTorch takes
+        raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0 to 2**63 - 1")
+    stage.full_recipe  # noqa: B018  refuses unknown names and epochs
+    check_target(stage.target)
+    check_precision(stage.precision)
+    if stage.recipe == FINETUNE.name:
+        raise InputError(f"recipe {stage.recipe} starts from pretrained weights, which only `fer train --start` gives")
+    for teacher in stage.teachers:
+        if teacher in stages and stages[teacher].target != stage.target:
+            raise InputError(f"teacher {teacher!r} learns {stages[teacher].target}, the stage {stage.target}")
+        if teacher not in stages and not bundled(teacher) and not os.path.exists(os.path.expanduser(teacher)):
+            raise unknown("teacher", teacher, [*stages, *bundled_names()], "Give a stage, bundled weights or a path")
 
 
 # ---- study files ----
