@@ -134,11 +134,11 @@ class _Pool:
             if lost:
                 self.waiting.remove(one)
                 self.failures[one.run.key] = f"{_label(one)}: its teacher {lost[0].run.name} failed"
-            elif len(self.active) < self.workers and all(self._taught(need) for need in one.needs):
+            elif len(self.active) < self.workers and all(self._settled(need) for need in one.needs):
                 self.waiting.remove(one)
                 self.active[self._start(one)] = one
 
-    def _taught(self, need: Planned) -> bool:
+    def _settled(self, need: Planned) -> bool:
         """Whether nothing is left to be done for a teacher; if its weights are missing, the student says so."""
         return all(need.run != other.run for other in (*self.waiting, *self.active.values()))
 
