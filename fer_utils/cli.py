@@ -16,9 +16,11 @@ from fer_utils.errors import FerError
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="original, quick, full or large.")]
-Target = Annotated[str, typer.Option(help="labels (FER2013's, 7 classes) or votes (FER+'s, 8 classes).")]
-Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto: what this device is fastest in.")]
+RecipeOption = Annotated[str | None, typer.Option(help="quick (default), full, large, original or finetune.")]
+Target = Annotated[str | None, typer.Option(help="labels (FER2013's, 7 classes; default) or votes (FER+'s, 8).")]
+Precision = Annotated[
+    str | None, typer.Option(help="float32, bfloat16, or auto (default): what this device is fastest in.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
 Device = Annotated[str, typer.Option(help="auto (an NVIDIA GPU where there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
@@ -35,8 +37,9 @@ def main() -> None:
     """Run the command line; an error is one line on stderr and an exit code, with `--debug` a traceback."""
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    # A study that is told to stop stops its runs as well.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # a study then stops its runs as well
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         app(arguments)
     except (FerError, OSError) as error:
@@ -91,15 +94,15 @@ def models(as_json: AsJson = False) -> None:
 def train(
     model: Annotated[str, typer.Argument(help="A name that `fer models` lists; not with --study.")] = "",
     data: Data = "demo",
-    recipe: Annotated[str, typer.Option(help="original, quick, full, large, or finetune for --start.")] = "quick",
+    recipe: RecipeOption = None,
     epochs: Epochs = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    target: Target = "labels",
-    precision: Precision = "auto",
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed, 0 by default.")] = None,
+    target: Target = None,
+    precision: Precision = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     teacher: Teachers = None,
-    start: Annotated[str, typer.Option(help="Pretrained weights of this model to start from.")] = "",
+    start: Annotated[str | None, typer.Option(help="Pretrained weights of this model to start from.")] = None,
     ferplus: FerPlus = "",
     study: Annotated[Path | None, typer.Option(dir_okay=False, help="A study file, to train one of its runs.")] = None,
     run: Annotated[str, typer.Option(help="The run of the study: an id that `fer study --dry-run` lists.")] = "",
@@ -108,22 +111,32 @@ def train(
     from fer_utils.data.load import load
     from fer_utils.errors import InputError
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.launchers import Job, train_planned
-    from fer_utils.training.runs import results, train_run
-    from fer_utils.training.study import run_of, split_names
+    from fer_utils.training.launchers import train_planned
+    from fer_utils.training.plan import find_run, plan
+    from fer_utils.training.runs import results
+    from fer_utils.training.study import read_study, single_stage
 
+    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start)
+    flags |= {} if seed is None else {"seeds": [seed]}
     if bool(study) != bool(run) or bool(study) == bool(model):
         raise InputError("give either a model, or --study FILE together with --run ID")
-    on = pick_device(device)
-    if study:
-        folder = train_planned(Job(data, runs, study, ferplus), run, on, _epoch_reporter()).run.folder
-    else:
-        faces, teachers = load(data, ferplus), split_names(*teacher or ())
-        one = run_of(model, faces, runs, recipe, epochs, seed, target, precision, on, teachers, start)
-        print(f"{model}, recipe {recipe}, seed {seed}, {faces.name}, {on}: {one.folder}", flush=True)
-        folder = train_run(one, faces, on, _epoch_reporter()).folder
-    row = results([folder]).iloc[0]
+    if study and flags:
+        raise InputError(f"{study} says how to train: leave out --{min(flags)}")
+    faces, on = load(data, ferplus), pick_device(device)
+    planned = plan(read_study(study) if study else single_stage([model], device=device, **flags), faces, runs)
+    one = find_run(planned, run) if study else planned[0]
+    print(f"{faces.name}, {on}: {one.run.folder}", flush=True)
+    train_planned(one, faces, on, _epoch_reporter())
+    row = results([one.run.folder]).iloc[0]
     print(f"finished in {row.seconds:.0f} s: " + ", ".join(f"{k} {row[k]:.4f}" for k in row.index if "accuracy" in k))
+
+
+def _given(**flags: Any) -> dict[str, Any]:
+    """The flags that were given, with the teachers one by one."""
+    from fer_utils.training.study import split_names
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    return given | ({"teachers": split_names(*given["teachers"])} if "teachers" in given else {})
 
 
 def _epoch_reporter() -> Callable[[dict], None]:
@@ -145,10 +158,10 @@ def study(
     data: Data = "demo",
     models: Annotated[str, typer.Option(help="Comma-separated names; default: the homework's eight.")] = "",
     seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="original, quick (default), full or large.")] = None,
+    recipe: RecipeOption = None,
     epochs: Epochs = None,
-    target: Annotated[str | None, typer.Option(help="labels (default) or votes.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or auto (default).")] = None,
+    target: Target = None,
+    precision: Precision = None,
     teacher: Teachers = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
@@ -168,31 +181,23 @@ def study(
 ) -> None:
     """Train what is missing of a study; write its results table."""
     from fer_utils.errors import InputError
-    from fer_utils.files import atomic_write
     from fer_utils.models.zoo import HOMEWORK
     from fer_utils.training.launchers import Job, run_study, sbatch_options
     from fer_utils.training.study import read_study, single_stage, split_names, whole_numbers
 
-    flags = {"seeds": seeds, "recipe": recipe, "epochs": epochs, "target": target, "precision": precision}
-    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
-    if file and (given or models or teacher):
+    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher)
+    flags |= {} if seeds is None else {"seeds": whole_numbers(seeds)}
+    if file and (flags or models):
         raise InputError(f"{file} says what to train: give it, or --models and the other flags")
-    if file:
-        planned_study = read_study(file)
-    else:
-        if seeds is not None:
-            given["seeds"] = whole_numbers(seeds)
-        names = split_names(models) or list(HOMEWORK)
-        planned_study = single_stage(names, teachers=split_names(*teacher or ()), device=device, **given)
-    options = sbatch_options(sbatch or ())
-    job = Job(data, runs, ferplus=ferplus, device=device, workers=workers, sbatch=options)
+    names = split_names(models) or list(HOMEWORK)
+    what = read_study(file) if file else single_stage(names, device=device, **flags)
+    job = Job(data, runs, ferplus=ferplus, device=device, workers=workers, sbatch=sbatch_options(sbatch or ()))
     if dry_run or status:
-        _print_progress(planned_study, job, estimate=dry_run)
+        _print_progress(what, job, estimate=dry_run)
         return
-    table = run_study(planned_study, job, launcher)
+    table = run_study(what, job, launcher, out)
     if table.empty or launcher != "local":
         return
-    atomic_write(out, table.to_csv(index=False))
     accuracies = [name for name in table if str(name).endswith("accuracy")]
     _print_table(str(out), table[["model", "target", "parameters", "seed", "epochs", "seconds", *accuracies]])
 
@@ -202,7 +207,7 @@ def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
     from fer_utils.data.load import load
     from fer_utils.training import progress
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.study import plan
+    from fer_utils.training.plan import plan
 
     faces, device = load(job.data, job.ferplus), pick_device(job.device)
     planned = plan(study, faces, job.runs_dir)

@@ -22,6 +22,13 @@ class Interrupted(FerError):
     exit_code = 130
 
 
+def check_name(kind: str, name: str, allowed: Iterable[object], advice: str = "") -> str:
+    """The name itself, if it is one of the allowed ones. Raises `InputError`."""
+    if name not in allowed:
+        raise unknown(kind, name, allowed, advice)
+    return name
+
+
 def unknown(kind: str, given: object, allowed: Iterable[object], advice: str = "") -> InputError:
     """The error for a name that is not one of the allowed ones, with the closest of them as a suggestion."""
     names = [str(name) for name in allowed]

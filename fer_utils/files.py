@@ -47,14 +47,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def delete_drafts(folder: Path, name: str = "") -> None:
-    """Delete what killed processes left of their writes in a folder, of all files or of the one called `name`.
+def delete_drafts(folder: Path) -> None:
+    """Delete what killed processes left of their writes in a folder.
 
-    Call it with a lock on these files, since it cannot tell the draft of a process that still writes.
+    Call it with a lock on the folder, since it cannot tell the draft of a process that still writes.
     """
     for path in folder.iterdir():
-        match = DRAFT.fullmatch(path.name)
-        if match and name in ("", match[1]):
+        if DRAFT.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

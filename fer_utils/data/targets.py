@@ -6,7 +6,7 @@ import numpy as np
 
 from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.data.votes import VOTE_CLASSES, distribution, majority
-from fer_utils.errors import InputError, unknown
+from fer_utils.errors import InputError, check_name
 
 TARGETS = {"labels": CLASSES, "votes": VOTE_CLASSES}  # and the classes of a network that learns it
 
@@ -24,19 +24,12 @@ class Examples:
     classes: np.ndarray
 
 
-def check_target(target: str) -> str:
-    """The target itself, if there is one by this name."""
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
-    return target
-
-
 def examples(faces: FaceSet, target: str, label_smoothing: float = 0.0) -> Examples:
     """The faces that have a target, with it. Raises `InputError` where `votes` are asked for and there are none.
 
     Smoothing spreads that share of a hard label over all classes; votes are soft already.
     """
-    if check_target(target) == "labels":
+    if check_name("target", target, TARGETS) == "labels":
         labelled = faces[faces.labels != UNLABELLED]
         smooth = np.eye(len(CLASSES)) * (1 - label_smoothing) + label_smoothing / len(CLASSES)
         return Examples(labelled.images, smooth.astype(np.float32)[labelled.labels], labelled.labels)

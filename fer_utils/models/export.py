@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fer_utils.data.augment import to_input
 from fer_utils.data.faces import SIDE_PX
-from fer_utils.errors import InputError, unknown
+from fer_utils.errors import InputError, check_name
 from fer_utils.files import atomic_write
 from fer_utils.models.weights import Trained
 
@@ -48,8 +48,7 @@ def export(trained: Trained, files: Mapping[str, Path], faces: np.ndarray | None
     `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
     """
     for format, path in files.items():
-        if format not in FORMATS:
-            raise unknown("format", format, FORMATS)
+        check_name("format", format, FORMATS)
         if path.suffix != SUFFIX:
             raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
     if "int8-static" in files and faces is None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fer_utils.data.faces import CLASSES, SIDE_PX
-from fer_utils.errors import unknown
+from fer_utils.errors import check_name
 from fer_utils.models.cnn import cnn
 from fer_utils.models.compact import compact
 from fer_utils.models.matched import BUDGETS, matched, narrow, thousands
@@ -54,9 +54,7 @@ MODELS: dict[str, Callable[..., nn.Sequential]] = {
 
 def check_model(name: str) -> str:
     """The name itself, if the zoo has it."""
-    if name not in MODELS:
-        raise unknown("model", name, MODELS, "`fer models` lists them")
-    return name
+    return check_name("model", name, MODELS, "`fer models` lists them")
 
 
 def family(name: str) -> str:

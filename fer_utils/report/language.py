@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from fer_utils.errors import unknown
+from fer_utils.errors import check_name
 
 FILE = Path(__file__).with_name("sentences.toml")
 LANGUAGES = ("en", "zh-TW")
@@ -14,8 +14,7 @@ Say = dict[str, str]  # the sentences of a language by their keys
 @cache
 def sentences(language: str) -> Say:
     """The sentences of a language by their keys, with slots for `str.format`."""
-    if language not in LANGUAGES:
-        raise unknown("language", language, LANGUAGES)
+    check_name("language", language, LANGUAGES)
     return {key: said[language] for key, said in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
 
 

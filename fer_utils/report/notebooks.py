@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
-from fer_utils.errors import InputError, unknown
+from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
 from fer_utils.models.weights import bundled
 from fer_utils.report.language import sentences
@@ -88,16 +88,14 @@ def nets_of(budgets: str) -> list[str]:
     if budgets and not names:
         raise InputError(f"budgets {budgets!r} names none: give some of {', '.join(known)}, or ''")
     for budget in names:
-        if budget not in known:
-            raise unknown("budget", budget, known)
+        check_name("budget", budget, known)
     return [net for budget in names for net in matched.chain(known[budget])]
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Refuse unknown names, wrong types and unknown languages."""
     for name in parameters:
-        if name not in PARAMETERS:
-            raise unknown("parameter", name, PARAMETERS)
+        check_name("parameter", name, PARAMETERS)
     for name, value in parameters.items():
         if type(value) not in PARAMETERS[name]:
             allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
@@ -111,8 +109,7 @@ def check_injected(cells: list[str]) -> None:
     place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
     own = [name for cell in cells[:place] for name in _assigned(cell)]
     for name in _assigned(cells[place]):
-        if name not in own:
-            raise unknown("parameter", name, own)
+        check_name("parameter", name, own)
 
 
 def _assigned(cell: str) -> list[str]:

@@ -26,11 +26,12 @@ from fer_utils.data.faces import SIDE_PX, FaceSet, split
 from fer_utils.data.load import load
 from fer_utils.data.targets import examples
 from fer_utils.models import zoo
-from fer_utils.training.devices import KEEP_MEMORY, autocast, cores, fastest_precision
+from fer_utils.training.devices import autocast, cores, fastest_precision
 from fer_utils.training.evaluate import labelled_part
 from fer_utils.training.loop import train, turn_off_dropout
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe, named_recipe
+from fer_utils.training.slurm import ENVIRONMENT
 
 CPU = torch.device("cpu")
 GATE_SECONDS = 300  # to be ready in, so that no process waits for one that failed
@@ -168,7 +169,7 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
     )
     one, side = f"one run, {_counted(cores(), 'thread')}", f"{_counted(cores(), 'run')} side by side, 1 thread each"
     (rate_of_plain,) = images_per_second([plainly], seconds, 1)
-    with patch.dict(os.environ, KEEP_MEMORY):
+    with patch.dict(os.environ, ENVIRONMENT):
         step_one, loop_one = images_per_second([alone, whole], seconds, 1)
         step_side, loop_side = images_per_second([alone, whole], seconds, cores())
     rates = {

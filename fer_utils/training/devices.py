@@ -10,20 +10,15 @@ from typing import Any
 import joblib
 import torch
 
-from fer_utils.errors import FerError, unknown
+from fer_utils.errors import FerError, check_name
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
-# The environment of a study's processes. A step asks for the same memory again and again, and glibc would return large
-# blocks to the system and fetch them page by page: mobilenet-46k spent 10 of 82 ms a step on it.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
 
 
 def pick_device(name: str) -> torch.device:
     """The device for `auto` (an NVIDIA GPU where there is one), `cpu` or `cuda`."""
-    if name not in DEVICES:
-        raise unknown("device", name, DEVICES)
-    if name == "cuda" and not torch.cuda.is_available():
+    if check_name("device", name, DEVICES) == "cuda" and not torch.cuda.is_available():
         raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
@@ -77,13 +72,6 @@ def computes_bfloat16(device: torch.device) -> bool:
 def fastest_precision(device: torch.device) -> str:
     """`bfloat16` where the device is faster in it, else `float32`."""
     return "bfloat16" if computes_bfloat16(device) else "float32"
-
-
-def check_precision(name: str) -> str:
-    """The precision itself, if there is one by this name."""
-    if name not in PRECISIONS:
-        raise unknown("precision", name, PRECISIONS)
-    return name
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:

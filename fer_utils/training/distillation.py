@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
 from torch import Tensor
 
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write, delete_drafts
 from fer_utils.models import weights
 from fer_utils.training.evaluate import reader
+from fer_utils.training.locks import exclusive
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,13 @@ def _cached_logits(
             f"learns {len(classes)}. Take a teacher with the student's target"
         )
     decides = [weights.digest(teacher.weights), hashlib.sha256(images.tobytes()).hexdigest(), device.type]
-    file = folder / f"{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}.npy"
+    folder /= hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):  # other students want them too
+    file = folder / "logits.npy"
+    with exclusive(folder):  # other students want them too
         logits = _read_logits(file)
         if logits is None:
-            delete_drafts(folder, file.name)
+            delete_drafts(folder)
             read = reader(trained, device)
             logits = ((read(images) + read(images[:, :, ::-1])) / 2).astype(np.float16)
             _write_logits(file, logits)

@@ -15,7 +15,7 @@ from fer_utils.data.faces import CLASSES, UNLABELLED, USAGES, FaceSet, canonical
 from fer_utils.data.load import load
 from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
 from fer_utils.data.votes import VOTE_CLASSES, majority
-from fer_utils.errors import InputError, unknown
+from fer_utils.errors import InputError, check_name
 from fer_utils.models.export import SUFFIX, open_onnx
 from fer_utils.models.weights import Trained, open_model
 from fer_utils.training.devices import exact_float32
@@ -178,8 +178,7 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
 
     Raises `InputError` if there are none.
     """
-    if usage not in (VALIDATION, *USAGES):
-        raise unknown("usage", usage, (VALIDATION, *USAGES))
+    check_name("usage", usage, (VALIDATION, *USAGES))
     part = split(faces)[1] if usage == VALIDATION else canonical(faces.part(usage))
     if not len(part):
         held = [u for u in USAGES if len(faces.part(u))]

@@ -16,22 +16,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
-from fer_utils.errors import FerError, Interrupted, unknown
-from fer_utils.training.devices import KEEP_MEMORY, cores, pick_device
+from fer_utils.errors import FerError, Interrupted, check_name
+from fer_utils.files import atomic_write
+from fer_utils.training.devices import cores, pick_device
+from fer_utils.training.locks import holder_of
+from fer_utils.training.plan import FAILED, Planned, history_of, plan, publish_record, table_of, unfinished
 from fer_utils.training.runs import train_run
-from fer_utils.training.study import (
-    FAILED,
-    Planned,
-    Study,
-    history_of,
-    plan,
-    read_study,
-    table_of,
-    unfinished,
-    write_record_of,
-    write_study,
-)
+from fer_utils.training.slurm import ENVIRONMENT
+from fer_utils.training.study import Study, write_study
 
 ATTEMPTS = 3  # a process that was killed starts again, from its last epoch
 POLL_SECONDS = 0.2
@@ -74,7 +68,7 @@ def launch_print(todo: Sequence[Planned], job: Job) -> None:
     for stage, runs in groupby(todo, key=lambda one: one.stage):
         print(f"# stage {stage}")
         for one in runs:
-            print(shlex.join(["fer", *job.command(one.run.key)]))
+            print(shlex.join(["fer", *job.command(one.run.name)]))
 
 
 def launch_slurm(todo: Sequence[Planned], job: Job) -> None:
@@ -128,8 +122,11 @@ class _Pool:
         self.bar = tqdm(total=total, initial=sum(self.done.values()), unit="epoch", disable=None)
 
     def start_ready(self) -> None:
-        """Start runs whose teachers are trained while there are free workers; fail those whose teachers failed."""
-        for one in list(self.waiting):
+        """Start runs whose teachers are trained while there are free workers; fail those whose teachers failed.
+
+        Runs that another study holds come last.
+        """
+        for one in sorted(self.waiting, key=lambda one: holder_of(one.run.folder) is not None):
             lost = [need for need in one.needs if need.run.key in self.failures]
             if lost:
                 self.waiting.remove(one)
@@ -150,7 +147,7 @@ class _Pool:
         with (folder / LOG).open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "fer_utils", *self.job.command(one.run.key)],
-                env={**KEEP_MEMORY, "OMP_NUM_THREADS": str(self.threads), **os.environ, "PYTHONUTF8": "1"},
+                env=ENVIRONMENT | {"OMP_NUM_THREADS": str(self.threads)} | os.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -210,30 +207,30 @@ def _tail(one: Planned, lines: int = TAIL_LINES) -> str:
 LAUNCHERS: dict[str, Launcher] = {"local": launch_local, "slurm": launch_slurm, "print": launch_print}
 
 
-def run_study(study: Study, job: Job, launcher: str = "local") -> pd.DataFrame:
+def run_study(study: Study, job: Job, launcher: str = "local", out: Path | None = None) -> pd.DataFrame:
     """Have the launcher train what is missing of a study; the results table of its finished runs.
 
-    Every run is a process that knows its run by the study's file. Only `local` waits until all are finished.
+    Every run is a process that knows its run by the study's file. Only `local` waits until all are finished. The table
+    is written to `out`, also if some runs failed.
     """
-    if launcher not in LAUNCHERS:
-        raise unknown("launcher", launcher, LAUNCHERS)
+    launch = LAUNCHERS[check_name("launcher", launcher, LAUNCHERS)]
+    faces = load(job.data, job.ferplus)
+    planned = plan(study, faces, job.runs_dir)
     try:
-        return _run_study(study, job, LAUNCHERS[launcher])
+        if todo := unfinished(planned):
+            # A copy of the study's file, so that an edit does not change what runs.
+            launch(todo, replace(job, study=_write_file(study, job.runs_dir)))
     except KeyboardInterrupt:
         raise Interrupted(
             "stopped; finished epochs are kept. The same command resumes, and `--status` shows the progress"
         ) from None
-
-
-def _run_study(study: Study, job: Job, launch: Launcher) -> pd.DataFrame:
-    faces = load(job.data, job.ferplus)
-    planned = plan(study, faces, job.runs_dir)
-    if todo := unfinished(planned):
-        # A copy of the study's file, so that an edit does not change what runs.
-        launch(todo, replace(job, study=_write_file(study, job.runs_dir)))
-    for one in planned:
-        write_record_of(study, one, planned)
-    return table_of(plan(study, faces, job.runs_dir), faces)
+    finally:
+        for one in planned:
+            publish_record(one)
+        table = table_of(planned, faces)
+        if out and len(table):
+            atomic_write(out, table.to_csv(index=False))
+    return table
 
 
 def _write_file(study: Study, runs_dir: Path) -> Path:
@@ -244,21 +241,15 @@ def _write_file(study: Study, runs_dir: Path) -> Path:
 
 
 def train_planned(
-    job: Job, run_id: str, device: torch.device, report: Callable[[dict], None] = lambda row: None
-) -> Planned:
-    """Train one run of a study's file, named by its key or its folder's name, and write its record."""
-    study, faces = read_study(job.study), load(job.data, job.ferplus)
-    planned = plan(study, faces, job.runs_dir)
-    found = [one for one in planned if run_id in (one.run.key, one.run.name)]
-    if not found:
-        raise unknown(f"run of {job.study}", run_id, [one.run.key for one in planned])
-    failed = found[0].run.folder / FAILED
+    one: Planned, faces: FaceSet, device: torch.device, report: Callable[[dict], None] = lambda row: None
+) -> None:
+    """Train one run of a study and write its record; if it fails, its folder says why."""
+    failed = one.run.folder / FAILED
     failed.unlink(missing_ok=True)
     try:
-        train_run(found[0].run, faces, device, report)
-        write_record_of(study, found[0], planned)
+        train_run(one.run, faces, device, report)
+        publish_record(one)
     except Exception as error:
         with suppress(OSError):  # the folder may not exist, or the disk be full
             failed.write_text(str(error))
         raise
-    return found[0]

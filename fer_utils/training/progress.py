@@ -1,20 +1,19 @@
 """How far a study is, and how long the rest takes on this machine."""
 
-import itertools
-import time
+import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 
 from fer_utils.data.faces import SIDE_PX, FaceSet, split
-from fer_utils.data.targets import TARGETS
+from fer_utils.data.targets import TARGETS, Examples
 from fer_utils.models import zoo
-from fer_utils.training.devices import autocast, computes_bfloat16, hardware
-from fer_utils.training.optimizers import build_optimizers
+from fer_utils.training import loop
+from fer_utils.training.devices import computes_bfloat16, hardware
+from fer_utils.training.plan import FAILED, Planned, history_of, unfinished
 from fer_utils.training.runs import Run, read_json
-from fer_utils.training.study import FAILED, Planned, history_of, unfinished
 
 TIMED_STEPS = 20
 
@@ -100,28 +99,26 @@ def _finished_paces(run: Run, machine: str) -> list[float]:
 
 
 def _timed_epoch(run: Run, faces: int, device: torch.device) -> float:
-    """Seconds per epoch by 20 steps on noise, of all sizes that the recipe shows, on one thread as runs have it."""
+    """Seconds per epoch by about 20 steps on noise, on one thread as runs have it.
+
+    An epoch of a few steps warms up and another is timed, for each size of faces that the recipe shows.
+    """
+    sizes = len(run.recipe.sides_seen)
+    recipe = dataclasses.replace(run.recipe, epochs=2 * sizes)
+    steps, classes = -(-TIMED_STEPS // sizes), len(TARGETS[run.target])
+    training, validation = (_noise(count, classes) for count in (steps * min(recipe.batch_size, faces), 1))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    model = zoo.build(run.model, classes=len(TARGETS[run.target])).train()
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers = build_optimizers(model, run.recipe, run.precision)
-    sides = run.recipe.sides_px if zoo.takes_any_size(model) else (SIDE_PX,)
-    size = min(run.recipe.batch_size, faces)
-    targets = torch.zeros(size, dtype=torch.int64, device=device)
-    batches = [torch.randn(size, 1, side, side, device=device) for side in sides]
-    start = time.perf_counter()
-    for step, inputs in zip(range(-len(sides), TIMED_STEPS), itertools.cycle(batches), strict=False):
-        if step == 0:  # those before warm up
-            start = time.perf_counter()
-        with autocast(run.precision, device):
-            outputs = model(inputs.contiguous(memory_format=torch.channels_last)).float()
-        model.zero_grad()
-        F.cross_entropy(outputs, targets).backward()
-        for optimizer in optimizers:
-            optimizer.step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    spent = time.perf_counter() - start
-    torch.set_num_threads(threads)
-    return spent / TIMED_STEPS * (faces // size)
+    try:
+        model = zoo.build(run.model, classes=classes)
+        *_, state = loop.train(model, training, validation, recipe, 0, device, run.precision)
+    finally:
+        torch.set_num_threads(threads)
+    seconds = sum(row["seconds"] for row in state.history[1::2])
+    return seconds / (sizes * steps) * (faces // min(recipe.batch_size, faces))
+
+
+def _noise(count: int, classes: int) -> Examples:
+    """Random faces, all of the first class."""
+    images = np.random.default_rng(0).integers(0, 256, (count, SIDE_PX, SIDE_PX), np.uint8)
+    return Examples(images, np.eye(classes, dtype=np.float32)[np.zeros(count, int)], np.zeros(count, np.int64))

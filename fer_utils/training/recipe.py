@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_utils.data.augment import Augmentation
-from fer_utils.errors import InputError, unknown
+from fer_utils.errors import InputError, check_name
 
 FLIP_ONLY = Augmentation()
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "muon": "Muon"}  # their names for people
@@ -125,8 +125,7 @@ def non_default_fields(value: Any) -> dict[str, Any]:
 
 def named_recipe(name: str, epochs: int | None = None) -> Recipe:
     """The recipe called `name`, with another number of epochs if one is given."""
-    if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES)
+    check_name("recipe", name, RECIPES)
     if epochs is None:
         return RECIPES[name]
     if epochs < 1:

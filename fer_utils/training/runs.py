@@ -1,18 +1,13 @@
 """Runs: one model, trained once with one recipe and one seed, as a folder; and the table of many."""
 
 import dataclasses
-import errno
 import hashlib
 import io
 import json
-import os
 import platform
-import socket
 import sys
-import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,7 +17,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from torch import nn
 
 from fer_utils.data.archives import DAMAGED
@@ -34,14 +28,14 @@ from fer_utils.models import weights, zoo
 from fer_utils.training import distillation, evaluate, loop
 from fer_utils.training.devices import device_name, hardware
 from fer_utils.training.distillation import Teacher
-from fer_utils.training.recipe import FINETUNE, Recipe, non_default_fields
+from fer_utils.training.locks import exclusive
+from fer_utils.training.recipe import Recipe, non_default_fields
 
 # A part of every run's key. Raise it when the same key would come to mean other weights: when data split, augmentation,
 # a model of the zoo, the loop or an optimizer changes what it computes.
 TRAINING_VERSION = 2
 FORMAT_VERSION = 1  # of run.json
 COLUMNS = ("epochs", "optimizer", "batch_size")  # of a recipe, in the results table
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # of a finished run, besides run.json
 
 
@@ -64,14 +58,6 @@ class Run:
     votes: str = ""  # with target votes, their fingerprint
     teachers: tuple[Teacher, ...] = ()
     start: Teacher | None = None  # a trained network whose weights are the initial ones
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**63:  # what PyTorch takes
-            raise InputError(f"seed {self.seed}: allowed are whole numbers from 0 to 2**63 - 1")
-        if self.recipe.name == FINETUNE.name and not self.start:
-            raise InputError(
-                f"recipe {self.recipe.name} starts from pretrained weights: `fer train {self.model} --start NET`"
-            )
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -204,70 +190,6 @@ def _initial_model(run: Run) -> nn.Sequential:
     return trained.net
 
 
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder; who waits for it is told who has it."""
-    lock, holder = FileLock(folder / ".lock"), folder / ".holder"
-    try:
-        _acquire(lock, 0)
-    except Timeout:
-        print(f"{folder} is held by {_read_holder(folder)}; waiting", file=sys.stderr, flush=True)
-        _acquire(lock)
-    try:
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {_now()}")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _acquire(lock: BaseFileLock, timeout_seconds: float = -1) -> None:
-    """Acquire a lock that the system releases when its process dies. Raises `FerError` where there is none."""
-    missing: Exception | None = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the fallback, which we refuse
-            lock.acquire(timeout_seconds)
-    except NotImplementedError as error:
-        missing = error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        missing = error
-    if missing or isinstance(lock, SoftFileLock):  # a soft lock outlives a killed process
-        lock.release()
-        raise FerError(
-            f"{Path(lock.lock_file).parent}: this file system has no locks, so two processes could train one run. "
-            "Put --runs on another one"
-        ) from missing
-
-
-def _read_holder(folder: Path) -> str:
-    try:
-        return (folder / ".holder").read_text() or "another process"
-    except OSError:
-        return "another process"
-
-
-def holder_of(folder: Path) -> str | None:
-    """Who holds the lock of a run folder, in words; None for nobody."""
-    if not (folder / ".lock").exists():
-        return None
-    lock = FileLock(folder / ".lock")
-    try:
-        _acquire(lock, 0)
-    except Timeout:
-        return _read_holder(folder)
-    except (FerError, OSError):  # no locks here, or somebody else's folder
-        return None
-    lock.release()
-    return None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
     """The state to resume from; None where there is none, or a damaged one, from which nothing can be resumed."""
     if not file.exists():
@@ -322,7 +244,7 @@ def _finish(
         "fingerprint": faces.fingerprint,
         "metrics": metrics,
         "seconds": round(sum(row["seconds"] for row in history), 1),
-        "finished": _now(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),
         "hardware": hardware(device),
         "threads": torch.get_num_threads(),

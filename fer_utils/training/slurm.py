@@ -18,6 +18,15 @@ from fer_utils.errors import FerError, InputError
 DEFAULT_TIME = "4:00:00"
 RESUBMISSIONS = 100  # ends a job whose time limit is too short for one epoch
 TAIL_LINES = 20
+# The environment of a study's processes. A step asks for the same memory again and again, and glibc would return large
+# blocks to the system and fetch them page by page: mobilenet-46k spent 10 of 82 ms a step on it.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+    "PYTHONUTF8": "1",
+    "PYTHONUNBUFFERED": "1",
+}
 SET_HERE = {"array", "error", "open_mode", "output", "parsable", "signal", "test_only", "wait", "wrap"}
 
 
@@ -87,7 +96,7 @@ class _Job:
         # that ends in its grace time fails, and Slurm does not requeue it.
         signals = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
         pipe: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+        environment = ENVIRONMENT | os.environ
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # the process inherits this
         self.process = subprocess.Popen(command, env=environment, **pipe)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

@@ -18,10 +18,11 @@ import torch
 from fer_utils.data.faces import FaceSet
 from fer_utils.errors import FerError
 from fer_utils.training import progress
+from fer_utils.training.locks import holder_of
+from fer_utils.training.plan import Planned
 from fer_utils.training.recipe import named_recipe
 from fer_utils.training.records import write_record
 from fer_utils.training.runs import FILES, Run, train_run
-from fer_utils.training.study import Planned
 from tests.conftest import ROOT, faces_of
 from tests.durability import unequal_files
 from tests.faults import Fault, drafts
@@ -172,7 +173,7 @@ def test_progress_shows_with_damaged_files(
 HOLD = """
 import sys
 from pathlib import Path
-from fer_utils.training.runs import exclusive
+from fer_utils.training.locks import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
@@ -194,8 +195,10 @@ def test_of_two_processes_on_one_run_the_second_waits_and_says_for_whom(
         assert second.is_alive()
         assert not run.finished
         assert f"{run.folder} is held by process {first.pid} on " in capfd.readouterr().err
+        assert Planned("runs", run).state == "running"
         first.communicate("let go\n")
     second.join()
+    assert holder_of(run.folder) is None
     assert unequal_files(finished.folder, run.folder) == []
 
 

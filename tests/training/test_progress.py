@@ -6,10 +6,10 @@ import torch
 from fer_utils.data.load import load
 from fer_utils.training import progress
 from fer_utils.training.devices import hardware
+from fer_utils.training.plan import FAILED, plan
 from fer_utils.training.progress import dry_run_table, failures, progress_table, slow_precisions
-from fer_utils.training.runs import Run, exclusive
-from fer_utils.training.study import FAILED, plan, single_stage
-from tests.training.test_runs import holder_of_elsewhere
+from fer_utils.training.runs import Run
+from fer_utils.training.study import single_stage
 from tests.training.test_study import finish
 
 CPU = torch.device("cpu")
@@ -31,8 +31,6 @@ def test_the_progress_of_a_study_is_read_from_its_folders(csv_file: Path, tmp_pa
     assert "out of memory" in told
     (begun.run.folder / "resume.pt").write_bytes(b"")
     assert begun.state == "resumable"
-    with exclusive(begun.run.folder):
-        assert "process" in holder_of_elsewhere(begun.run.folder)
 
 
 def test_hours_come_from_runs_on_this_hardware_or_from_timed_steps(

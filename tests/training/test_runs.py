@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from filelock import FileLock
 
 from fer_utils.data.augment import Augmentation
 from fer_utils.data.faces import FaceSet, mark_duplicates, split
@@ -20,12 +19,11 @@ from fer_utils.data.targets import Examples
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.weights import open_model
-from fer_utils.models.zoo import build
 from fer_utils.training import loop, runs
 from fer_utils.training.distillation import Teacher
 from fer_utils.training.evaluate import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import Recipe, named_recipe
-from fer_utils.training.runs import Run, exclusive, holder_of, open_teacher, results, train_run
+from fer_utils.training.runs import Run, open_teacher, results, train_run
 
 CPU = torch.device("cpu")
 
@@ -114,18 +112,6 @@ def test_a_run_goes_on_from_the_weights_that_it_starts_from(faces: FaceSet, tmp_
     assert results([run.folder]).start.tolist() == [start.title]
 
 
-def test_finetuning_needs_weights_to_start_from(faces: FaceSet, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="finetune starts from pretrained weights: `fer train cnn-48k --start NET`"):
-        replace(run_of(faces, tmp_path), recipe=named_recipe("finetune"))
-
-
-def test_a_seed_is_one_that_pytorch_takes(faces: FaceSet, tmp_path: Path) -> None:
-    build("cnn-48k", replace(run_of(faces, tmp_path), seed=2**63 - 1).seed)
-    for seed in (-1, 2**63):
-        with pytest.raises(InputError, match=f"seed {seed}: allowed are whole numbers from 0 to "):
-            replace(run_of(faces, tmp_path), seed=seed)
-
-
 def test_a_run_that_is_refused_leaves_no_folder(faces: FaceSet, tmp_path: Path) -> None:
     run = run_of(faces, tmp_path / "runs")
     with pytest.raises(InputError, match="holds a cnn-103k; give weights of cnn-48k to start from"):
@@ -199,40 +185,6 @@ def test_a_record_of_another_format_is_refused_and_its_weights_are_not(faces: Fa
     with pytest.raises(InputError, match="has format 99, this version reads 1: its weights can be used"):
         results([run.folder])
     assert open_model(str(run.folder)).model == "cnn-48k"
-
-
-def test_who_waits_for_a_run_is_told_who_trains_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert holder_of(tmp_path) is None
-    with exclusive(tmp_path):
-        waiting = subprocess.Popen(
-            [sys.executable, "-c", f"""
-from pathlib import Path
-from fer_utils.training.runs import exclusive
-with exclusive(Path({str(tmp_path)!r})):
-    print("mine", flush=True)
-"""],
-            stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert waiting.stderr is not None
-        assert f"is held by process {os.getpid()} on " in waiting.stderr.readline()
-        assert f"process {os.getpid()} on " in (holder_of_elsewhere(tmp_path) or "")
-    assert "mine" in waiting.communicate()[0]
-    assert holder_of(tmp_path) is None
-
-
-def holder_of_elsewhere(folder: Path) -> str:
-    """What `holder_of` says in another process, since a lock is no obstacle to its own."""
-    code = f"from fer_utils.training.runs import *; print(holder_of(Path({str(folder)!r})))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-
-def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise NotImplementedError
-
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(FerError, match="this file system has no locks"), exclusive(tmp_path):
-        pass
 
 
 def train_process(csv_file: Path, runs: Path) -> subprocess.Popen:

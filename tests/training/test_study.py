@@ -16,18 +16,15 @@ from fer_utils.models.weights import BUNDLED
 from fer_utils.models.zoo import build
 from fer_utils.training import launchers, runs
 from fer_utils.training.launchers import Job, run_study, sbatch_options, train_planned
+from fer_utils.training.plan import FAILED, Planned, find_run, plan, unfinished
 from fer_utils.training.records import read_predictions
 from fer_utils.training.runs import Run, results
 from fer_utils.training.study import (
-    FAILED,
-    Planned,
     Stage,
     Study,
-    plan,
     read_study,
     single_stage,
     split_names,
-    unfinished,
     whole_numbers,
     write_study,
 )
@@ -80,8 +77,9 @@ def trained(csv_file: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             options = dict(zip(command[4::2], command[5::2], strict=True))
             self.returncode = 0
             try:
-                job = Job(options["--data"], Path(options["--runs"]), Path(options["--study"]))
-                train_planned(job, options["--run"], CPU)
+                faces = load(options["--data"])
+                planned = plan(read_study(Path(options["--study"])), faces, Path(options["--runs"]))
+                train_planned(find_run(planned, options["--run"]), faces, CPU)
             except FerError as error:
                 stdout.write(f"fer: {error}\n")
                 self.returncode = 1
@@ -119,7 +117,11 @@ def test_a_file_says_what_a_study_is(tmp_path: Path) -> None:
         (("seeds = [0, 1]", "seed = [0]"), r"unknown key in stage 'teachers': 'seed'\. Did you mean 'seeds'"),
         (('"cnn-103k"', '"cnn103k"'), r"stage 'students': unknown model 'cnn103k'\. Did you mean 'cnn-103k'"),
         (('"full"', '"ful"'), r"stage 'students': unknown recipe 'ful'\. Did you mean 'full'"),
-        (('"teachers", "compact', '"teacher", "compact'), r"unknown teacher 'teacher'\. Did you mean 'teachers'"),
+        (('"teachers", "compact', '"teacher", "compact'), r"unknown network 'teacher'\. Did you mean 'teachers'"),
+        (
+            ('"teachers", "compact-46k"', '"weights/a.safetensors"'),
+            "no file or folder weights/a.safetensors; in a study",
+        ),
         (("seeds = [0, 1]", "seeds = [0, -1]"), "stage 'teachers': seed -1: allowed are whole numbers from 0"),
         (("seeds = [0, 1]", f"seeds = [{2**63}]"), "allowed are whole numbers from 0"),
         (("seeds = [0, 1]", 'target = "votes"'), "stage 'students': teacher 'teachers' learns votes, the stage labels"),
@@ -218,8 +220,8 @@ def test_a_published_record_counts_as_finished_without_weights(csv_file: Path, t
     again = results(one.folder for one in elsewhere).assign(data="fer2013.csv")
     assert again.drop(columns="run").equals(table.drop(columns="run"))
     student, teacher = elsewhere[2], elsewhere[0]
-    assert not student.trained
-    assert teacher.trained  # it teaches, so that its weights are kept
+    assert not student.weights
+    assert teacher.weights  # it teaches, so that its weights are kept
     exact, kept = read_predictions(planned[2].run.folder), read_predictions(student.folder)
     for column in exact:
         if column.startswith("p_"):
@@ -273,7 +275,8 @@ def test_a_failed_run_stops_those_that_it_teaches_and_no_others(
     study, planned, _ = planned_in(tmp_path, csv_file, others)
     planned[1].run.folder.mkdir(parents=True)
     with pytest.raises(FerError, match="3 of 5 runs failed") as caught:
-        run_study(study, Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml"))
+        run_study(study, Job(str(csv_file), tmp_path / "runs"), out=tmp_path / "out.csv")
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 2
     assert "teachers: cnn-48k seed 1: exit code 1" in str(caught.value)
     assert "fer: the disk is on fire" in str(caught.value)
     assert "students: cnn-103k seed 0: its teacher cnn-48k.fer2013_quick-1_seed-1" in str(caught.value)
@@ -326,19 +329,19 @@ def test_the_print_launcher_groups_commands_by_stage(
     assert table.empty
     assert [line for line in lines if line.startswith("#")] == ["# stage teachers", "# stage students"]
     (copy,) = (tmp_path / "runs" / "studies").glob("*.toml")  # which an edit of the file does not change
-    assert lines[1].startswith(f"fer train --study {copy} --run {planned[0].run.key} --data ")
+    assert lines[1].startswith(f"fer train --study {copy} --run {planned[0].run.name} --data ")
     assert read_study(copy) == study
     assert len(lines) == 6
 
 
 def test_a_run_without_its_teachers_names_them(csv_file: Path, tmp_path: Path) -> None:
-    _, planned, _ = planned_in(tmp_path, csv_file)
-    job = Job(str(csv_file), tmp_path / "runs", tmp_path / "study.toml")
+    _, planned, faces = planned_in(tmp_path, csv_file)
     with pytest.raises(FerError, match=r"teachers are not trained yet: cnn-48k@\w+, cnn-48k@\w+") as caught:
-        train_planned(job, planned[2].run.key, CPU)
+        train_planned(planned[2], faces, CPU)
     assert caught.value.exit_code == 1
-    with pytest.raises(InputError, match=r"unknown run of .*study\.toml 'abc'"):
-        train_planned(job, "abc", CPU)
+    with pytest.raises(InputError, match="unknown run 'abc'"):
+        find_run(planned, "abc")
+    assert find_run(planned, planned[1].run.key) is find_run(planned, planned[1].run.name)
 
 
 def test_a_study_in_processes_of_its_own(csv_file: Path, tmp_path: Path) -> None:
@@ -350,3 +353,15 @@ def test_a_study_in_processes_of_its_own(csv_file: Path, tmp_path: Path) -> None
     assert log.read_text().splitlines()[-1].startswith("finished in ")
     assert json.loads((log.parent / "run.json").read_text())["threads"] == 1
     assert isinstance(table, pd.DataFrame)
+
+
+def test_the_published_study_has_its_teachers_and_records() -> None:
+    figures = Path(__file__).parents[2] / "figures"
+    study = read_study(figures / "published.toml")  # which refuses a teacher whose file is not there
+    assert study.records == figures / "records"
+    teaching = {name for stage in study.stages for name in stage.teachers}
+    recipes = {stage.full_recipe for stage in study.stages if stage.name in teaching}
+    for folder in (file.parent for file in study.records.glob("*/run.json")):
+        assert len(read_predictions(folder))
+        if any(f"_{recipe.name}-{recipe.epochs}_" in folder.name for recipe in recipes):
+            assert (folder / "weights.safetensors").exists()
