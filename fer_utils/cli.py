@@ -233,8 +233,9 @@ def evaluate(
     import pandas as pd
 
     from fer_utils.data.load import load
+    from fer_utils.inference.recognizer import open_reader
     from fer_utils.training.devices import pick_device
-    from fer_utils.training.evaluate import answer, assess, framing_loss, labelled_part, open_reader, truth_of
+    from fer_utils.training.metrics import answer, assess, framing_loss, labelled_part, truth_of
 
     read, faces = open_reader(model, pick_device(device)), load(data, ferplus)
     part = labelled_part(faces, usage)
@@ -276,11 +277,10 @@ def predict(
 ) -> None:
     """Classify faces in images, folders, CSV or Parquet files."""
     from fer_utils.files import atomic_write
-    from fer_utils.training import evaluate
+    from fer_utils.inference import recognizer
     from fer_utils.training.devices import pick_device
 
-    read = evaluate.open_reader(model, pick_device(device))
-    table = evaluate.predict(read, paths)
+    table = recognizer.predict(recognizer.open_reader(model, pick_device(device)), paths)
     if "id" in table:
         out = out or Path("submission.csv")
     if out:
@@ -304,7 +304,7 @@ def export(
     """Export a trained network to ONNX: uint8 (N, 48, 48) to logits (N, C)."""
     from fer_utils.data.faces import split
     from fer_utils.data.load import load
-    from fer_utils.models.export import export as write
+    from fer_utils.inference.onnx import export as write
     from fer_utils.models.weights import open_model
 
     trained = open_model(model)
@@ -368,7 +368,7 @@ def report(
 
     What is not given here is as the notebooks have it in their first code cell.
     """
-    from fer_utils.report.report import make_report
+    from fer_utils.document.build import make_report
 
     written = make_report(
         out, figures, author, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,

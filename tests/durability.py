@@ -40,7 +40,7 @@ from PIL import Image  # noqa: E402
 
 from fer_utils import cli  # noqa: E402
 from fer_utils.models import zoo  # noqa: E402
-from fer_utils.training import evaluate, launchers, plan, progress, records, runs, study  # noqa: E402, F401
+from fer_utils.training import launchers, metrics, plan, progress, records, runs, study  # noqa: E402, F401
 from tests.conftest import faces_of, write_csv  # noqa: E402
 from tests.faults import Fault, drafts, install_from_environment  # noqa: E402
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from fer_utils.cli import app, main
 from fer_utils.data.faces import CLASSES, FaceSet
-from fer_utils.models import export
+from fer_utils.document import build
+from fer_utils.inference import onnx
 from fer_utils.models.zoo import MODELS
-from fer_utils.report import report
 
 
 def fer(*arguments: str) -> subprocess.CompletedProcess:
@@ -150,7 +150,7 @@ def test_a_net_that_is_exported_in_two_formats_is_two_files(monkeypatch: pytest.
         for format, path in files.items():
             path.write_text(format)
 
-    monkeypatch.setattr(export, "export", write)
+    monkeypatch.setattr(onnx, "export", write)
     for format in ("onnx", "int8"):
         assert CliRunner().invoke(app, ["export", "cnn-48k", "--format", format]).exit_code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
@@ -167,8 +167,8 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
         given.update(bound | bound.pop("given"))
         return [tmp_path]
 
-    original = report.make_report
-    monkeypatch.setattr(report, "make_report", record)
+    original = build.make_report
+    monkeypatch.setattr(build, "make_report", record)
     expected = {
         "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
         "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv",

@@ -11,10 +11,10 @@ from typer.main import get_command
 
 from fer_utils.cli import app
 from fer_utils.data.faces import CLASSES
-from fer_utils.models.export import export
+from fer_utils.inference.onnx import export
 from fer_utils.models.weights import bundled_names, open_model
 from fer_utils.models.zoo import HOMEWORK, build, parameters
-from fer_utils.report.publish import KEY, read_tables
+from figures.publish import KEY, read_tables
 from tests.conftest import ROOT
 
 

@@ -7,11 +7,12 @@ import torch
 
 from fer_utils.data.faces import FaceSet, counts, repeats, split
 from fer_utils.data.load import load
+from fer_utils.inference.recognizer import open_reader
 from fer_utils.models.matched import FAMILIES
 from fer_utils.models.weights import bundled_names
 from fer_utils.models.zoo import MODELS, family
-from fer_utils.report.publish import read_tables
-from fer_utils.training.evaluate import answer, assess, labelled_part, open_reader
+from fer_utils.training.metrics import answer, assess, labelled_part
+from figures.publish import read_tables
 from tests.conftest import REAL_DATA, ROOT
 
 FILE = REAL_DATA / "fer2013.parquet"

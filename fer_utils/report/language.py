@@ -1,24 +1,58 @@
-"""The languages of the report: one file, `sentences.toml`, holds every sentence in all of them."""
+"""The languages of the report: a folder for each, with labels and captions (`labels.toml`) and texts, all for Jinja."""
 
+import re
 import tomllib
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import jinja2
 
 from fer_utils.errors import check_name
 
-FILE = Path(__file__).with_name("sentences.toml")
-LANGUAGES = ("en", "zh-TW")
-Say = dict[str, str]  # the sentences of a language by their keys
+FOLDER = Path(__file__).with_name("templates")
+LANGUAGES = tuple(sorted(folder.name for folder in FOLDER.iterdir()))
+FILTERS: dict[str, Callable[[Any], str]] = {
+    "whole": "{:,}".format,
+    "accuracy": "{:.3f}".format,
+    "points": "{:.1f}".format,
+    "signed": "{:+z.1f}".format,
+    "ratio": "{:.1f}".format,
+    "precise_ratio": "{:.2f}".format,
+    "millions": lambda number: f"{number / 1e6:.1f}",
+    "percent": lambda share: f"{100 * share:.0f}",
+}
+MACROS = '{% from "macros.md" import seeds, epochs with context %}'
 
 
-@cache
-def sentences(language: str) -> Say:
-    """The sentences of a language by their keys, with slots for `str.format`."""
-    check_name("language", language, LANGUAGES)
-    return {key: said[language] for key, said in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
+class Labels(dict[str, str]):
+    """Labels and captions of a language by their keys. Called with a key and facts, it fills the slots of that one."""
+
+    def __init__(self, language: str):
+        folder = FOLDER / check_name("language", language, LANGUAGES)
+        super().__init__(tomllib.loads((folder / "labels.toml").read_text(encoding="utf-8")))
+        self.templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self.templates.filters |= FILTERS | {"label": self.__getitem__}
+        self.templates.globals["label"] = self.__getitem__
+
+    def __call__(self, key: str, **facts: Any) -> str:
+        """The label with facts in its slots."""
+        return minus(self.templates.from_string(MACROS + self[key]).render(facts))
 
 
-def translated(text: str, language: str) -> str:
-    """A text of a notebook that is an English sentence here, in another language; any other text as it is."""
-    keys = {english: key for key, english in sentences("en").items()}
-    return sentences(language)[keys[text]] if text in keys else text
+labels = cache(Labels)
+
+
+def render(name: str, facts: Mapping[str, Any], language: str) -> str:
+    """The Markdown of a template, such as `sweep`, with facts in its slots. A missing fact is an error."""
+    text = labels(language).templates.get_template(f"{name}.md").render(facts)
+    return minus(re.sub(r"\n{3,}", "\n\n", text).strip())
+
+
+def minus(text: str) -> str:
+    """The text with a minus sign before negative numbers, instead of the hyphen that `format` writes."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)

@@ -2,116 +2,125 @@
 
 import pandas as pd
 
+from fer_utils.analysis import confusion
+from fer_utils.analysis.comparisons import matched_pairs
+from fer_utils.analysis.compression import compressed
+from fer_utils.analysis.published import original
+from fer_utils.analysis.summary import Results, final_measure, measures, shown_seed, stated_measures, summarize
 from fer_utils.data.faces import CLASSES
-from fer_utils.models import zoo
-from fer_utils.report import failures
-from fer_utils.report.analysis import (
-    final_measure,
-    matched_pairs,
-    measures,
-    original,
-    stated_measures,
-    summarize,
-)
-from fer_utils.report.display import Table, note
-from fer_utils.report.figures import seed_shown
-from fer_utils.report.language import sentences
+from fer_utils.data.load import load
+from fer_utils.models import weights, zoo
+from fer_utils.report.language import labels
+from fer_utils.report.outputs import Table, note
 from fer_utils.training.recipe import RECIPES
 
 
 def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """What each model costs and reaches."""
-    say, summary = sentences(language), summarize(table)
-    shown = pd.DataFrame({say["model"]: summary.model, say["parameters"]: summary.parameters})
-    shown[say["million_multiply_adds"]] = summary.multiply_adds / 1e6
+    strings, summary = labels(language), summarize(table)
+    shown = pd.DataFrame({strings["model"]: summary.model, strings["parameters"]: summary.parameters})
+    shown[strings["million_multiply_adds"]] = summary.multiply_adds / 1e6
     for measure in measures(table):
         ends = summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(index=False)
-        shown[say[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
+        shown[strings[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
         if (column := f"{measure}_accuracy_without_leak") in summary:
-            shown[say["without_leak"].format(measure=say[measure])] = summary[column]
-    text, theirs = say["results_caption"], summary.model.map(original(table).validation_accuracy)
+            shown[strings("without_leak", measure=measure)] = summary[column]
+    theirs = summary.model.map(original(table).validation_accuracy)
     if theirs.notna().any():
-        shown[say["original_validation"]] = theirs
-        text += say["results_original"].format(epochs=RECIPES["original"].epochs)
-    return Table(name, text, shown, note(table, language))
+        shown[strings["original_validation"]] = theirs
+    epochs = RECIPES["original"].epochs if theirs.notna().any() else None
+    return Table(name, strings("results_caption", original_epochs=epochs), shown, note(table, language))
 
 
 def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """The models of a table side by side, a property a row."""
-    say, summary, rows = sentences(language), summarize(table).set_index("model"), {}
+    strings, summary, rows = labels(language), summarize(table).set_index("model"), {}
     facts = zoo.zoo(table.model.unique()).set_index("model")
     measure = final_measure(table)
     for model in table.model.unique():
         fact, row = facts.loc[model], summary.loc[model]
         rows[model] = {
-            say["trainable_parameters"]: f"{fact.parameters:,}",
-            say["keras_parameters"]: f"{fact.keras_parameters:,}",
-            say["multiply_adds"]: f"{fact.multiply_adds:,}",
-            say["file_bytes"]: f"{fact.bytes:,}",
-            say["accuracy_on"].format(measure=say["validation"]): f"{row.validation_accuracy:.4f}",
-            say["accuracy_on"].format(measure=say[measure]): f"{row[f'{measure}_accuracy']:.4f}",
-            say["epochs"]: f"{row.epochs}",
-            say["seconds"]: f"{row.seconds:,.0f}",
+            strings["trainable_parameters"]: f"{fact.parameters:,}",
+            strings["keras_parameters"]: f"{fact.keras_parameters:,}",
+            strings["multiply_adds"]: f"{fact.multiply_adds:,}",
+            strings["file_bytes"]: f"{fact.bytes:,}",
+            strings("accuracy_on", measure="validation"): f"{row.validation_accuracy:.4f}",
+            strings("accuracy_on", measure=measure): f"{row[f'{measure}_accuracy']:.4f}",
+            strings["epochs"]: f"{row.epochs}",
+            strings["seconds"]: f"{row.seconds:,.0f}",
         }
     data = pd.DataFrame(rows).rename_axis("").reset_index()
-    return Table(name, say["architectures_caption"], data, note(table, language))
+    return Table(name, strings["architectures_caption"], data, note(table, language))
 
 
 def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """The layers of the models side by side, with the shape that each puts out for one face."""
-    say, columns, off = sentences(language), [], not RECIPES[table.recipe.iloc[0]].dropout
+    strings, columns, off = labels(language), [], not RECIPES[table.recipe.iloc[0]].dropout
     for model in table.model.unique():
         rows = zoo.layers(model)
         if off:
-            rows["layer"] = [say["off"].format(layer=n) if n.startswith("Dropout") else n for n in rows.layer]
+            rows["layer"] = [strings("off", layer=n) if n.startswith("Dropout") else n for n in rows.layer]
         rows["parameters"] = [f"{n:,}" if n else "" for n in rows.parameters]
-        columns.append(rows.rename(columns={"layer": model, "output": say["output"], "parameters": say["parameters"]}))
-    return Table(name, say["layers_caption"], pd.concat(columns, axis=1).fillna(""))
+        columns.append(rows.rename(columns=strings | {"layer": model}))
+    return Table(name, strings["layers_caption"], pd.concat(columns, axis=1).fillna(""))
 
 
 def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """MobileNets beside plain CNNs of the same size."""
-    say = sentences(language)
+    strings, results = labels(language), Results(table)
     columns = ["mobilenet", "cnn", "part", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
     rows = []
-    for pair in (pair for measure in stated_measures(table) for pair in matched_pairs(table, measure)):
+    for pair in (pair for measure in stated_measures(table) for pair in matched_pairs(results, measure)):
         found = pair.difference
         low, high = found.interval
         rows.append(
             (
                 pair.first.model,
                 pair.second.model,
-                say[pair.measure],
+                strings[pair.measure],
                 pair.first[f"{pair.measure}_accuracy"],
                 pair.second[f"{pair.measure}_accuracy"],
-                f"{found.points:+.1f} ({say['range'].format(low=f'{low:+z.1f}', high=f'{high:+z.1f}')})",
+                f"{found.points:+.1f} ({strings('range', low=f'{low:+z.1f}', high=f'{high:+z.1f}')})",
                 f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001",
-                say["yes" if found.decided else "no"],
+                strings["yes" if found.decided else "no"],
             )
         )
-    data = pd.DataFrame(rows, columns=[say.get(column, column) for column in columns])
-    return Table(name, say["pairs_caption"], data, note(table, language))
+    data = pd.DataFrame(rows, columns=[strings.get(column, column) for column in columns])
+    return Table(name, strings["pairs_caption"], data, note(table, language))
 
 
 def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
     """How much of each expression three nets recognize."""
-    say, shown = sentences(language), {}
-    for model in failures.examples(table):
-        found = failures.recalls(failures.predictions_of(table, model))
-        shown[say["expression"]] = [say[CLASSES[label]] for label in found.index]
-        shown[say["faces"]] = list(found.faces)
+    strings, shown = labels(language), {}
+    for model in confusion.examples(table):
+        found = confusion.recalls(confusion.predictions_of(table, model))
+        shown[strings["expression"]] = [strings[CLASSES[label]] for label in found.index]
+        shown[strings["faces"]] = list(found.faces)
         shown[model] = [f"{row.recall:.2f} ({row.low:.2f}–{row.high:.2f})" for row in found.itertuples()]
-    text = say["recall_caption"].format(measure=say[final_measure(table)], seed=seed_shown(table, say))
+    text = strings("recall_caption", measure=final_measure(table), seed=shown_seed(table))
     return Table(name, text, pd.DataFrame(shown), note(table, language))
 
 
 def runs_table(table: pd.DataFrame, language: str) -> Table:
     """The runs that the numbers are from: a row a model, with its seeds and their seconds."""
-    say = sentences(language)
+    strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
     way = ["model", "recipe", "epochs", "teachers", "device"]
-    shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(say["comma"].join).reset_index()
+    shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(strings["comma"].join).reset_index()
     taught = ["teachers"] if runs.teachers.any() else []
     shown = shown[["model", "recipe", "epochs", *taught, "seed", "seconds", "device"]]
-    return Table("runs", say["runs_caption"], shown.rename(columns=say), note(table, language))
+    return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
+
+
+def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:
+    """The smallest MobileNet and plain CNN of a results table in every format, measured here and now."""
+    strings, measure, faces = labels(language), final_measure(table), load(data)
+    found = []
+    for model in confusion.examples(table)[:2]:
+        run = table[table.model == model].sort_values("seed").run.iloc[0]
+        found.append(compressed(weights.open_model(run), faces, measure))
+    shown = pd.concat(found)[["model", "format", "bytes", "accuracy", "milliseconds"]]
+    shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)
+    shown = shown.rename(columns=strings | {"accuracy": strings("accuracy_on", measure=measure)})
+    return Table(name, strings["compression_caption"], shown, note(table, language))

@@ -27,8 +27,8 @@ from fer_utils.data.load import load
 from fer_utils.data.targets import examples
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, cores, fastest_precision
-from fer_utils.training.evaluate import labelled_part
 from fer_utils.training.loop import train, turn_off_dropout
+from fer_utils.training.metrics import labelled_part
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe, named_recipe
 from fer_utils.training.slurm import ENVIRONMENT

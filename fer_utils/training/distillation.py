@@ -20,8 +20,8 @@ from torch import Tensor
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write, delete_drafts
 from fer_utils.models import weights
-from fer_utils.training.evaluate import reader
 from fer_utils.training.locks import exclusive
+from fer_utils.training.metrics import reader
 
 
 @dataclass(frozen=True)

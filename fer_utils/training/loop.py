@@ -18,7 +18,7 @@ from fer_utils.errors import FerError
 from fer_utils.models import zoo
 from fer_utils.training.devices import autocast, exact_float32
 from fer_utils.training.distillation import distillation_loss
-from fer_utils.training.evaluate import logits
+from fer_utils.training.metrics import logits
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path, atomic_write
-from fer_utils.training.evaluate import PROBABILITY_COLUMN
+from fer_utils.training.metrics import PROBABILITY_COLUMN
 from fer_utils.training.runs import read_record
 
 SHARED = ("part", "face", "label", "leaked")  # columns of predictions that no network changes

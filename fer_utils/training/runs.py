@@ -25,7 +25,7 @@ from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write, code_version, delete_drafts
 from fer_utils.models import weights, zoo
-from fer_utils.training import distillation, evaluate, loop
+from fer_utils.training import distillation, loop, metrics
 from fer_utils.training.devices import device_name, hardware
 from fer_utils.training.distillation import Teacher
 from fer_utils.training.locks import exclusive
@@ -222,7 +222,7 @@ def _finish(
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file, classes)
     trained = weights.load_weights(file)  # the metrics are those of the float16 file
-    predictions, metrics = evaluate.examine(evaluate.reader(trained, device), faces)
+    predictions, scores = metrics.examine(metrics.reader(trained, device), faces)
     atomic_write(run.folder / "predictions.csv", predictions.to_csv(index=False))
     atomic_write(run.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
     record = {
@@ -242,7 +242,7 @@ def _finish(
         "precision": run.precision,
         "data": faces.name,
         "fingerprint": faces.fingerprint,
-        "metrics": metrics,
+        "metrics": scores,
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),

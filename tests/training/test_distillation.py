@@ -13,8 +13,8 @@ from fer_utils.models import weights
 from fer_utils.models.zoo import build
 from fer_utils.training import distillation
 from fer_utils.training.distillation import Teacher, distillation_loss, teacher_logits
-from fer_utils.training.evaluate import logits
 from fer_utils.training.loop import train
+from fer_utils.training.metrics import logits
 from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, open_teacher, results, train_run
 from tests.training.test_loop import barred, parts

@@ -21,7 +21,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.models.weights import open_model
 from fer_utils.training import loop, runs
 from fer_utils.training.distillation import Teacher
-from fer_utils.training.evaluate import answer, assess, labelled_part, reader
+from fer_utils.training.metrics import answer, assess, labelled_part, reader
 from fer_utils.training.recipe import Recipe, named_recipe
 from fer_utils.training.runs import Run, open_teacher, results, train_run
 

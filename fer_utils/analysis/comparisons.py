@@ -1,0 +1,102 @@
+"""Models of a results table compared: pairs of equal size, and the steps from one architecture to the other."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from fer_utils.analysis.statistics import Difference, difference
+from fer_utils.analysis.summary import Results
+from fer_utils.models import matched, zoo
+
+STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
+# What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
+PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}
+SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two models of a results table on one measure, each as its row of the summary."""
+
+    first: pd.Series
+    second: pd.Series
+    measure: str
+    table: pd.DataFrame
+
+    @cached_property
+    def difference(self) -> Difference:
+        """The two on the same faces."""
+        one, two = (self.table[self.table.model == row.model] for row in (self.first, self.second))
+        return difference(one, two, self.measure)
+
+
+def compare(results: Results, first: str, second: str, measure: str) -> Comparison:
+    """Two models of a results table, by name."""
+    return Comparison(results.by_model.loc[first], results.by_model.loc[second], measure, results.table)
+
+
+def matched_pairs(results: Results, measure: str) -> list[Comparison]:
+    """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
+    summary = results.summary
+    cnns = summary[summary.family == "cnn"]
+    pairs = []
+    for _, net in summary[summary.family == "mobilenet"].iterrows():
+        ratio = np.exp(np.abs(np.log(cnns.parameters / net.parameters)))
+        if len(ratio) and ratio.min() <= SAME_SIZE:
+            pairs.append(Comparison(net, cnns.loc[ratio.idxmin()], measure, results.table))
+    return pairs
+
+
+def caught_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
+    """The best MobileNet on validation, the smallest plain CNN that is as accurate or more, and the next smaller one.
+
+    They are rows of a summary; a CNN that is not in it is None.
+    """
+    nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
+    best = nets.loc[nets.validation_accuracy.idxmax()]
+    equals = cnns[cnns.validation_accuracy >= best.validation_accuracy]
+    if equals.empty:
+        return best, None, None
+    equal = equals.loc[equals.parameters.idxmin()]
+    smaller = cnns[cnns.parameters < equal.parameters]
+    return best, equal, None if smaller.empty else smaller.loc[smaller.parameters.idxmax()]
+
+
+def steps(results: Results, budget: int) -> list[Comparison]:
+    """The steps from the plain CNN to the MobileNet at a budget, each a net beside the one before it."""
+    chain = matched.chain(budget)
+    return [compare(results, after, before, results.measure) for before, after in pairwise(chain)]
+
+
+def parts(results: Results, budget: int) -> dict[str, Comparison]:
+    """What lies between the plain CNN and the MobileNet of a budget, a pair of nets of equal size a part."""
+    chain, measure = matched.chain(budget), results.measure
+    return {part: compare(results, chain[after], chain[before], measure) for part, (before, after) in PARTS.items()}
+
+
+def budgets(table: pd.DataFrame) -> list[int]:
+    """The budgets at which all nets of equal size are in the table."""
+    return [budget for budget in matched.BUDGETS if set(matched.chain(budget)) <= set(table.model)]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a model's parameters are."""
+
+    convolutions: int  # of 3x3
+    widest: int  # channels of its widest convolution
+    head_share: float  # of the parameters, in the fully connected layers and their BatchNorms
+    multiply_adds: int
+
+
+def anatomy(name: str) -> Anatomy:
+    """Where the parameters of a model of the zoo are."""
+    model = zoo.build(name)
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    head = sum(zoo.parameters(m) for m in model.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))
+    widest = max(layer.out_channels for layer in convolutions)
+    return Anatomy(len(convolutions), widest, head / zoo.parameters(model), zoo.multiply_adds(model))

@@ -1,0 +1,36 @@
+"""How small a file a trained network fits in, and what that costs in accuracy and time."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import torch
+
+from fer_utils.analysis.costs import face_milliseconds
+from fer_utils.data.faces import FaceSet, split
+from fer_utils.inference.onnx import FORMATS, export, open_onnx
+from fer_utils.models import weights, zoo
+from fer_utils.models.weights import Trained
+from fer_utils.training.metrics import Reader, labelled_part, reader
+
+
+def compressed(trained: Trained, faces: FaceSet, measure: str) -> pd.DataFrame:
+    """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
+    part, training = labelled_part(faces, measure), split(faces)[0].images
+    size = weights.file_bytes(trained.net, trained.model)
+    rows: list[tuple[str, int, Reader]] = [("float16", size, reader(trained, torch.device("cpu")))]
+    with TemporaryDirectory() as folder:
+        files = {format: Path(folder) / f"{format}.onnx" for format in FORMATS}
+        export(trained, files, training)
+        rows += [(format, file.stat().st_size, Reader(*open_onnx(file))) for format, file in files.items()]
+    found = [read(part.images).argmax(1) for *_, read in rows]
+    return pd.DataFrame(
+        {
+            "model": trained.model,
+            "parameters": zoo.parameters(trained.net),
+            "format": [format for format, *_ in rows],
+            "bytes": [size for _, size, _ in rows],
+            "accuracy": [(predicted == part.labels).mean() for predicted in found],
+            "milliseconds": face_milliseconds([read for *_, read in rows]),
+        }
+    )

@@ -1,0 +1,49 @@
+"""What accuracy costs: parameters, arithmetic, bytes, time for one face, and training."""
+
+import timeit
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_utils.analysis.summary import summarize
+from fer_utils.data.faces import CLASSES, SIDE_PX
+from fer_utils.models import weights, zoo
+from fer_utils.models.weights import Trained
+from fer_utils.training.metrics import Reader, reader
+
+TURNS = 50
+COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "seconds")
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """The summary of a results table with every cost of its models; the time for a face is measured here and now."""
+    summary = summarize(table)
+    nets = [Trained(name, CLASSES, zoo.build(name)) for name in summary.model]
+    return summary.assign(
+        million_multiply_adds=summary.multiply_adds / 1e6,
+        kilobytes=[weights.file_bytes(each.net, each.model) / 1e3 for each in nets],
+        milliseconds=face_milliseconds([reader(each, torch.device("cpu")) for each in nets]),
+    )
+
+
+def face_milliseconds(readers: Sequence[Reader]) -> list[float]:
+    """How long each of the readers takes for one face on one thread of this CPU: the fastest of its times.
+
+    They take turns, so that what else the machine does slows all of them; the fastest is what it spoils least.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    face = np.zeros((1, SIDE_PX, SIDE_PX), np.uint8)
+    seconds = [[timeit.timeit(partial(read, face), number=1) for read in readers] for _ in range(TURNS)]
+    torch.set_num_threads(threads)
+    return [1000 * fastest for fastest in np.min(seconds, axis=0)]
+
+
+def front(cost: pd.Series, accuracy: pd.Series) -> np.ndarray:
+    """Which models no cheaper one equals in accuracy, in the order of their cost: positions."""
+    order = np.lexsort([-accuracy, cost])
+    best = np.maximum.accumulate(accuracy.to_numpy()[order])
+    return order[np.diff(best, prepend=-np.inf) > 0]

@@ -1,0 +1,280 @@
+"""What the answers to the four questions say, as numbers and names: the facts of the report's templates."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.analysis import confusion
+from fer_utils.analysis.comparisons import (
+    PARTS,
+    SAME_SIZE,
+    STEPS,
+    Comparison,
+    anatomy,
+    budgets,
+    caught_up,
+    compare,
+    matched_pairs,
+    parts,
+    steps,
+)
+from fer_utils.analysis.costs import front
+from fer_utils.analysis.published import original
+from fer_utils.analysis.statistics import LEVEL
+from fer_utils.analysis.summary import Results, run_seeds, shown_seed, stated_measures
+from fer_utils.data.faces import CLASSES, UNLABELLED
+from fer_utils.models import matched
+from fer_utils.training.recipe import RECIPES
+
+Facts = dict[str, Any]
+
+
+def architecture_facts(table: pd.DataFrame) -> Facts:
+    """Facts for `architecture.md`."""
+    results = Results(table)
+    names, measure = list(results.summary.sort_values("parameters").model), results.measure
+    pair = compare(results, names[-1], names[0], measure)
+    theirs = [original(table).PublicTest_accuracy.get(name) for name in (names[0], names[-1])]
+    known = {"small": theirs[0], "large": theirs[1], "epochs": RECIPES["original"].epochs}
+    return {
+        **_growth(pair),
+        "models": names,
+        "measure": measure,
+        "original": known if pd.notna(theirs).all() else None,
+        **_methods(table),
+    }
+
+
+def sweep_facts(table: pd.DataFrame) -> Facts:
+    """Facts for `sweep.md`."""
+    return {"families": [_family(rows) for _, rows in table.groupby("family", sort=False)], **_methods(table)}
+
+
+def _family(table: pd.DataFrame) -> Facts:
+    """How accuracy grows within one family."""
+    results = Results(table)
+    summary = results.summary
+    names = list(summary.model)
+    theirs = summary.model.map(original(table).validation_accuracy)
+    ahead = 100 * (summary.validation_accuracy - theirs)
+    known = {"accuracies": list(theirs), "low": ahead.min(), "high": ahead.max()}
+    growth = [_growth(compare(results, large, small, "validation")) for small, large in pairwise(names)]
+    return {
+        **_growth(compare(results, names[-1], names[0], "validation")),
+        "models": names,
+        "steps": [
+            each | {"small": small, "large": large}
+            for each, (small, large) in zip(growth, pairwise(names), strict=True)
+        ],
+        "original": known if theirs.notna().all() else None,
+    }
+
+
+def families_facts(table: pd.DataFrame, equals: pd.DataFrame) -> Facts:
+    """Facts for `families.md`."""
+    results, ablation = Results(table), bool(budgets(equals))
+    summary = results.summary
+    facts: Facts = {"models": list(summary.model), "comparable": {"mobilenet", "cnn"} <= set(table.family)}
+    if not facts["comparable"]:
+        return facts
+    pairs = {measure: found for measure in stated_measures(table) if (found := matched_pairs(results, measure))}
+    final = next(iter(pairs.values()), [])
+    return {
+        **facts,
+        "tallies": [_tally(measure, found) for measure, found in pairs.items()],
+        "run_seeds": run_seeds(summary),
+        "mac_ratios": [pair.first.multiply_adds / pair.second.multiply_adds for pair in final],
+        "percent": f"{100 * (SAME_SIZE - 1):.0f}",
+        "matched": [
+            {
+                "measure": measure,
+                "pairs": [
+                    {"mobilenet": pair.first.model, "cnn": pair.second.model, "difference": _difference(pair)}
+                    for pair in found
+                ],
+            }
+            for measure, found in pairs.items()
+        ],
+        "original_leads": _original_leads(final, table),
+        "catch_up": _catch_up(results),
+        "original_catch_up": _original_catch_up(results),
+        "structure": _structure(final[0]) if final else None,
+        "ablation": _ablation(equals) if ablation else None,
+        **_methods(table),
+    }
+
+
+def costs_facts(table: pd.DataFrame, data: str, ferplus: str) -> Facts:
+    """Facts for `costs.md`."""
+    results = Results(table)
+    measure, summary = results.measure, results.summary
+    said = {model: confusion.predictions_of(table, model) for model in confusion.examples(table)}
+    votes = confusion.voted(table, data, ferplus) if data else None
+    return {
+        "measure": measure,
+        "seed": shown_seed(table),
+        "front": {
+            cost: list(summary.model.iloc[front(summary[cost], summary[f"{measure}_accuracy"])])
+            for cost in ("parameters", "multiply_adds")
+        },
+        "worst": [
+            {"model": model, "classes": [CLASSES[label] for label in confusion.least_recognized(answers)]}
+            for model, answers in said.items()
+        ],
+        "shared": _shared_errors(said) if len(said) > 1 else None,
+        "votes": None if votes is None else _votes(said, votes),
+    }
+
+
+def _methods(table: pd.DataFrame) -> Facts:
+    """The number of teachers, 0 where not all networks were distilled, and the level of significance."""
+    return {"teachers": table.teachers.iloc[0].count(" + ") + 1 if table.teachers.all() else 0, "level": LEVEL}
+
+
+def _growth(pair: Comparison) -> Facts:
+    """A large model, which comes first in the pair, beside a small one."""
+    return {
+        "small": _model(pair.second, pair.measure),
+        "large": _model(pair.first, pair.measure),
+        "ratio": pair.first.parameters / pair.second.parameters,
+        "difference": _difference(pair),
+    }
+
+
+def _model(row: pd.Series, measure: str) -> Facts:
+    numbers = {name: row[f"{measure}_{name}"] for name in ("accuracy", "low", "high")}
+    return {"model": row.model, "parameters": row.parameters, "macs": row.multiply_adds, **numbers}
+
+
+def _difference(pair: Comparison) -> Facts:
+    """By how many points the first is better; who leads, and the lead with its interval."""
+    found = pair.difference
+    sign, better = (1, pair.first) if found.points >= 0 else (-1, pair.second)
+    low, high = sorted(sign * end for end in found.interval)
+    return {
+        "points": found.points,
+        "better": better.model,
+        "lead": abs(found.points),
+        "low": low,
+        "high": high,
+        "significant": found.decided,
+    }
+
+
+def _tally(measure: str, pairs: Sequence[Comparison]) -> Facts:
+    signs = [np.sign(pair.difference.points) * pair.difference.decided for pair in pairs]
+    return {
+        "measure": measure,
+        "better": signs.count(1),
+        "worse": signs.count(-1),
+        "undecided": signs.count(0),
+    }
+
+
+def _original_leads(pairs: Sequence[Comparison], table: pd.DataFrame) -> list[float] | None:
+    """By how many points the original's MobileNets lead its plain CNNs, where it has all of these."""
+    values = original(table).validation_accuracy
+    leads = [100 * (values.get(pair.first.model, np.nan) - values.get(pair.second.model, np.nan)) for pair in pairs]
+    return leads if pd.notna(leads).all() else None
+
+
+def _catch_up(results: Results) -> Facts:
+    best, cnn, smaller = caught_up(results.summary)
+    facts = {"best": best.model, "best_parameters": best.parameters}
+    if cnn is None:
+        return facts | {"cnn": None, "largest": results.summary[results.summary.family == "cnn"].parameters.max()}
+    return facts | {
+        "cnn": cnn.model,
+        "parameters": cnn.parameters,
+        "ratio": cnn.parameters / best.parameters,
+        "difference": _difference(compare(results, cnn.model, best.model, "validation")),
+        "smaller": None
+        if smaller is None
+        else {
+            "model": smaller.model,
+            "parameters": smaller.parameters,
+            "difference": _difference(compare(results, best.model, smaller.model, "validation")),
+        },
+    }
+
+
+def _original_catch_up(results: Results) -> Facts | None:
+    """Which plain CNN is the first to reach the best MobileNet in the original report, where it has them all."""
+    known = original(results.table).validation_accuracy
+    theirs = results.summary.assign(validation_accuracy=results.summary.model.map(known))
+    if theirs[theirs.family.isin(["mobilenet", "cnn"])].validation_accuracy.isna().any():
+        return None
+    best, cnn, _ = caught_up(theirs)
+    if cnn is None:
+        return None
+    return {"cnn": cnn.model, "best": best.model, "ratio": cnn.parameters / best.parameters}
+
+
+def _structure(pair: Comparison) -> Facts:
+    """How two models of equal size differ in structure."""
+    net, cnn = anatomy(pair.first.model), anatomy(pair.second.model)
+    plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
+    return {
+        "width": net.widest,
+        "plain": plain,
+        "separable": separable,
+        "saving": plain / separable,
+        **{
+            name: {
+                "model": row.model,
+                "convolutions": found.convolutions,
+                "head_share": found.head_share,
+                "macs": found.multiply_adds,
+            }
+            for name, row, found in (("mobilenet", pair.first, net), ("cnn", pair.second, cnn))
+        },
+    }
+
+
+def _ablation(table: pd.DataFrame) -> Facts:
+    """What lies between a plain CNN and the MobileNet of equal size, part by part, at every budget."""
+    results, at = Results(table), budgets(table)
+    by_part = [parts(results, budget) for budget in at]
+    by_step = zip(*(steps(results, budget) for budget in at), strict=True)
+    ends = [(matched.chain(budget)[-1], matched.chain(budget)[0]) for budget in at]
+    names = list(map(matched.thousands, at))
+    effects = []
+    for part in PARTS:
+        found = [pairs[part].difference for pairs in by_part]
+        for gain in (True, False):
+            where = [
+                name for name, each in zip(names, found, strict=True) if each.decided and (each.points > 0) == gain
+            ]
+            effects += [{"part": part, "gain": gain, "budgets": where}] if where else []
+    with_effect = {effect["part"] for effect in effects}
+    return {
+        "budgets": names,
+        "measure": results.measure,
+        "total": [_difference(compare(results, net, cnn, results.measure)) for net, cnn in ends],
+        **{part: [_difference(pairs[part]) for pairs in by_part] for part in PARTS},
+        **{step: list(map(_difference, pairs)) for step, pairs in zip(STEPS, by_step, strict=True)},
+        "effects": effects,
+        "without_effect": [part for part in PARTS if part not in with_effect],
+        "pays": next((each["budgets"] for each in effects if each["part"] == "block_part" and each["gain"]), []),
+    }
+
+
+def _shared_errors(said: Mapping[str, pd.DataFrame]) -> Facts:
+    """How many of the first network's errors the last one makes as well."""
+    (model, first), *_, (other, last) = said.items()
+    wrong, also = (answers.predicted != answers.label for answers in (first, last))
+    errors, both = int(wrong.sum()), int((wrong & also).sum())
+    return {"model": model, "other": other, "errors": errors, "both": both, "share": both / max(errors, 1)}
+
+
+def _votes(said: Mapping[str, pd.DataFrame], votes: np.ndarray) -> Facts:
+    """Whether the majority of the voters agrees with the label, and with the networks."""
+    models = []
+    for model, answers in said.items():
+        wrong, right = confusion.contested(answers, votes)
+        by_votes, by_label = confusion.clear_accuracies(answers, votes)
+        models.append({"model": model, "wrong": wrong, "right": right, "by_votes": by_votes, "by_label": by_label})
+    return {"faces": int((votes != UNLABELLED).sum()), "models": models}

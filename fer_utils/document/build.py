@@ -1,0 +1,99 @@
+"""The report from end to end: train what is missing, run the notebooks, typeset."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import papermill
+
+from fer_utils.analysis.summary import summarize
+from fer_utils.data.load import load
+from fer_utils.document import execute, export
+from fer_utils.document.combine import answers, combine
+from fer_utils.document.parameters import NEEDED, check_parameters, study, study_of_equals
+from fer_utils.errors import InputError
+from fer_utils.files import atomic_write
+from fer_utils.models.weights import bundled
+from fer_utils.report.fonts import check_glyphs
+from fer_utils.training.study import split_names, whole_numbers
+
+
+def defaults(notebook: Path) -> dict[str, Any]:
+    """The parameters of a notebook with their defaults."""
+    found = papermill.inspect_notebook(str(notebook))
+    try:
+        return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+    except (SyntaxError, ValueError) as error:  # papermill ends a value where it sees a #
+        raise InputError(f"{notebook.name}: a parameter is no plain value, or has a # in it ({error})") from None
+
+
+def make_report(
+    out: Path = Path("report.pdf"), figures_dir: Path | None = None, author: str = "", **given: Any
+) -> list[Path]:
+    """Write the report as PDF to `out` and as HTML beside it, under the name of its author; return what was written.
+
+    `given` are parameters of the notebooks, which take the place of their own; one that is None or not given stays as
+    the notebook has it. Everything is checked before anything runs. Finished runs and notebooks are taken as they are.
+    With `figures_dir` the figures go there as well, and the results: `report-runs.csv`, a row a run,
+    `report-results.csv`, a row a model trained one way, and `report-answers.md`, the answers alone.
+    """
+    if out.suffix != ".pdf":
+        raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
+    sources = execute.sources()
+    parameters = [_parameters(source, given) for source in sources]
+    data, language, runs_dir = (_common(parameters, name) for name in ("data", "language", "runs_dir"))
+    faces = load(data)
+    check_glyphs(faces.name + author)
+    for source in sources:
+        export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
+    for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
+        load(data, votes)  # refuses votes on other faces
+    table = _train(parameters)
+    executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
+    written = export.write_report(combine(executed, table, language, author), out, execute.NOTEBOOKS)
+    if figures_dir:
+        export.write_figures(executed, figures_dir)
+        atomic_write(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
+        atomic_write(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
+        atomic_write(figures_dir / "report-answers.md", "\n\n".join(answers(executed)) + "\n")
+    return written
+
+
+def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What a notebook runs with: its own parameters, or those given that it has, checked and with whole paths."""
+    own = defaults(source)
+    if missing := NEEDED - own.keys():
+        raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
+    chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
+    check_parameters(chosen)
+    for name in ("seeds", "budget_seeds"):
+        whole_numbers(str(chosen.get(name, 0)))
+    for name in ("data", "runs_dir", "ferplus"):
+        if chosen.get(name, "demo") not in ("", "demo"):
+            chosen[name] = str(Path(chosen[name]).expanduser().resolve())
+    return chosen | {"teachers": ",".join(map(_whole_path, split_names(chosen["teachers"])))}
+
+
+def _whole_path(teacher: str) -> str:
+    """A teacher, where it is a file or a folder by its whole path."""
+    path = Path(teacher).expanduser()
+    return str(path.resolve()) if path.exists() and not bundled(teacher) else teacher
+
+
+def _common(parameters: list[dict[str, Any]], name: str) -> str:
+    """The value that all notebooks have of a parameter, since one report is about it."""
+    if len(values := {each[name] for each in parameters}) > 1:
+        raise InputError(f"the notebooks have different {name}: {', '.join(sorted(values))}. Give one to `fer report`")
+    return values.pop()
+
+
+def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
+    """The results of all runs that the notebooks ask for, which then find them finished.
+
+    The last notebook comes first: it asks for all models, which so are trained side by side.
+    """
+    tables = [study(**each) for each in reversed(parameters)]
+    tables += [study_of_equals(**each) for each in parameters if each.get("budgets")]
+    return pd.concat(tables).drop_duplicates("run", ignore_index=True)

@@ -1,0 +1,120 @@
+"""What a notebook calls: check its parameters, train what is missing, return the results table."""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.core.getipython import get_ipython
+
+from fer_utils.errors import InputError, check_name
+from fer_utils.models import matched
+from fer_utils.models.weights import bundled
+from fer_utils.report.language import labels
+from fer_utils.training.launchers import Job, run_study
+from fer_utils.training.study import single_stage, split_names, whole_numbers
+
+PARAMETERS: dict[str, tuple[type, ...]] = {
+    "data": (str,),
+    "models": (str,),
+    "seeds": (str, int),  # papermill makes a number of "0", not of "0,1"
+    "recipe": (str,),
+    "epochs": (int,),
+    "device": (str,),
+    "runs_dir": (str,),
+    "teachers": (str,),
+    "language": (str,),
+    "budgets": (str,),
+    "budget_seeds": (str, int),
+    "budget_epochs": (int,),
+    "ferplus": (str,),
+}
+NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferplus"}  # those that every notebook has
+
+
+def study(**parameters: Any) -> pd.DataFrame:
+    """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
+
+    Relative paths start where the program does, or one above if that is `notebooks/`. Raises `InputError` for a wrong
+    type and for an unknown name, also one that papermill injected and that is no parameter of the notebook.
+    """
+    check_parameters(parameters)
+    if shell := get_ipython():
+        check_injected(shell.user_ns["In"])
+    return _trained(parameters, split_names(parameters["models"]))
+
+
+def study_of_equals(**parameters: Any) -> pd.DataFrame:
+    """The same for the nets of equal size that the parameter `budgets` names, which learn from the labels.
+
+    A table without rows if it names none.
+    """
+    check_parameters(parameters)
+    nets = nets_of(parameters.get("budgets", ""))
+    if not nets:
+        return pd.DataFrame({"model": []})
+    epochs = parameters.get("budget_epochs") or parameters["epochs"]
+    own = {"seeds": parameters.get("budget_seeds", 0), "epochs": epochs, "teachers": ""}
+    return _trained({**parameters, **own}, nets)
+
+
+def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
+    """The results table of some models, trained as a notebook's parameters say."""
+    study = single_stage(
+        models,
+        whole_numbers(str(parameters["seeds"])),
+        parameters["recipe"],
+        parameters["epochs"] or None,
+        teachers=[name if bundled(name) else located(name) for name in split_names(parameters["teachers"])],
+        device=parameters["device"],
+    )
+    return run_study(
+        study, Job(located(parameters["data"]), Path(located(parameters["runs_dir"])), device=parameters["device"])
+    )
+
+
+def located(path: str) -> str:
+    """A path of a notebook's parameters: where the program runs in `notebooks/`, it starts at the folder above."""
+    if path in ("", "demo"):
+        return path
+    return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
+
+
+def nets_of(budgets: str) -> list[str]:
+    """The nets of equal size for budgets such as "20k,46k"."""
+    known = {matched.thousands(budget): budget for budget in matched.BUDGETS}
+    names = split_names(budgets)
+    if budgets and not names:
+        raise InputError(f"budgets {budgets!r} names none: give some of {', '.join(known)}, or ''")
+    for budget in names:
+        check_name("budget", budget, known)
+    return [net for budget in names for net in matched.chain(known[budget])]
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse unknown names, wrong types and unknown languages."""
+    for name in parameters:
+        check_name("parameter", name, PARAMETERS)
+    for name, value in parameters.items():
+        if type(value) not in PARAMETERS[name]:
+            allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
+            raise InputError(f"parameter {name} is {value!r}, of type {type(value).__name__}; allowed is {allowed}")
+    labels(parameters["language"])
+    nets_of(parameters.get("budgets", ""))
+
+
+def check_injected(cells: list[str]) -> None:
+    """Refuse a name that papermill injects and the notebook's own parameters do not have, among the cells that ran."""
+    place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
+    own = [name for cell in cells[:place] for name in _assigned(cell)]
+    for name in _assigned(cells[place]):
+        check_name("parameter", name, own)
+
+
+def _assigned(cell: str) -> list[str]:
+    """The names that a cell assigns at its top level."""
+    nodes = ast.parse(cell).body
+    targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

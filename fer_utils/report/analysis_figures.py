@@ -1,0 +1,170 @@
+"""Figures of question 4: the ablation, what accuracy costs, and where networks fail."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+
+from fer_utils.analysis import confusion
+from fer_utils.analysis.comparisons import STEPS, budgets, steps
+from fer_utils.analysis.costs import COSTS, costs, front
+from fer_utils.analysis.published import PEERS
+from fer_utils.analysis.summary import Results, final_measure, is_demo, run_epochs, run_seeds, shown_seed, summarize
+from fer_utils.data.faces import CLASSES
+from fer_utils.models import matched, zoo
+from fer_utils.report.language import Labels, labels, minus
+from fer_utils.report.outputs import Figure, note
+from fer_utils.report.style import COLOURS, MARKERS, size_axis, style
+
+EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # block and width differ between the first two, the head between the last
+GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
+
+
+def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """Accuracy against parameters for nets of equal size that differ in the head, or in block and width."""
+    strings, measure = labels(language), final_measure(table)
+    runs = table[table.family.isin(EQUAL_SIZE)]
+    summary = summarize(runs)
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 3.0), layout="constrained")
+        axes = drawing.subplots()
+        for place, family in enumerate(EQUAL_SIZE):
+            rows = summary[summary.family == family]
+            aside = 1.03 ** (place - 1)  # so that the bars stand beside each other
+            y = rows[f"{measure}_accuracy"]
+            bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
+            axes.errorbar(
+                aside * rows.parameters, y, bars, marker=MARKERS[family], color=COLOURS[family], capsize=3,
+                elinewidth=1, linewidth=1, label=strings[family], zorder=3,
+            )  # fmt: skip
+            of_seeds = runs[runs.family == family]
+            axes.plot(
+                aside * of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color="0.3", markersize=3, zorder=4
+            )
+        size_axis(axes, summary.parameters, strings)
+        axes.set_ylabel(strings("accuracy_on", measure=measure))
+        axes.legend(loc="lower right", fontsize=8)
+    text = strings(
+        "equal_size_caption", measure=measure, run_seeds=run_seeds(summary), run_epochs=run_epochs(summary),
+        recipe=runs.recipe.iloc[0],
+    )  # fmt: skip
+    return Figure(name, text, drawing, summary, note(table, language))
+
+
+def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """The steps from the plain CNN to the MobileNet as a waterfall, a panel a budget."""
+    strings, shown, results = labels(language), budgets(table), Results(table)
+    measure = results.measure
+    data = pd.concat([_steps(results, budget) for budget in shown], ignore_index=True)
+    ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])
+    floor, ceiling = ends.min() - 1, ends.max() + 2.5  # with room for the numbers
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 0.6 + 1.1 * len(shown)), layout="constrained")
+        for axes, (budget, rows) in zip(
+            drawing.subplots(len(shown), sharex=True, squeeze=False)[:, 0], data.groupby("budget"), strict=True
+        ):
+            _waterfall(axes, rows, strings, floor)
+            axes.set_title(f"{budget:,}", loc="right")
+        axes.set_xlim(floor, ceiling)  # of all panels, which share it
+        drawing.supxlabel(strings("percent", text=strings("accuracy_on", measure=measure)), fontsize=9)
+    summary = summarize(table[table.model.isin(matched.chain(shown[0]))])
+    text = strings(
+        "ablation_caption", measure=measure, run_seeds=run_seeds(summary), run_epochs=run_epochs(summary)
+    )  # fmt: skip
+    return Figure(name, text, drawing, data, note(table, language))
+
+
+def _steps(results: Results, budget: int) -> pd.DataFrame:
+    """A row a step, with the accuracies in percent that it leads from and to."""
+    rows = []
+    for what, pair in zip(STEPS, steps(results, budget), strict=True):
+        before, after = (100 * net[f"{pair.measure}_accuracy"] for net in (pair.second, pair.first))
+        low, high = pair.difference.interval
+        found = pair.difference
+        rows.append(
+            (budget, what, pair.second.model, pair.first.model, before, after, low, high, found.p, found.decided)
+        )
+    columns = ["budget", "step", "from", "to", "before", "after", "low", "high", "p", "decided"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _waterfall(axes: Axes, rows: pd.DataFrame, strings: Labels, floor: float) -> None:
+    """Horizontal bars from top to bottom: the first net, the steps, the last net."""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    keys = [zoo.family(first["from"]), *rows.step, zoo.family(last["to"])]
+    axes.barh([0, len(rows) + 1], [first.before - floor, last.after - floor], left=floor, color="0.75", height=0.6)
+    for place, row in enumerate(rows.itertuples(), 1):
+        gain = row.after - row.before
+        axes.barh(
+            place, gain, left=row.before, height=0.6, color=GAIN if gain > 0 else LOSS,
+            alpha=1 if row.decided else 0.45, hatch=None if row.decided else "////", edgecolor="white",
+        )  # fmt: skip
+        axes.errorbar(
+            row.after, place, xerr=[[gain - row.low], [row.high - gain]], color="0.2", capsize=2, elinewidth=1
+        )
+        axes.annotate(
+            minus(f"{gain:+.1f}"), (max(row.before + row.high, row.before), place), xytext=(5, 0),
+            textcoords="offset points", va="center", fontsize=8,
+        )  # fmt: skip
+    axes.set_yticks(range(len(keys)), [strings[key] for key in keys])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+
+
+def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """Accuracy against each cost, a panel a cost, with the Pareto front."""
+    strings, measure, data = labels(language), final_measure(table), costs(table)
+    others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
+    accuracy = data[f"{measure}_accuracy"]
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
+        panels = list(drawing.subplots(2, 3, sharey=True).flat)
+        for axes, cost in zip(panels, COSTS, strict=False):
+            on_front = data.iloc[front(data[cost], accuracy)]
+            axes.step(on_front[cost], on_front[f"{measure}_accuracy"], where="post", color="0.5", linewidth=1, zorder=1)
+            for family, rows in data.groupby("family", sort=False):
+                axes.plot(
+                    rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
+                    markersize=5, label=strings[str(family)],
+                )  # fmt: skip
+            if cost in others and len(known := others.dropna(subset=cost)):
+                axes.plot(
+                    known[cost], known.accuracy, "x", color="0.35", markersize=5, label=strings["others"], zorder=2
+                )
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter(
+                FuncFormatter(lambda x, _: f"{x:g}" if x < 1000 else EngFormatter(sep="")(x))
+            )
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlabel(strings[cost])
+            data[f"{cost}_front"] = data.index.isin(on_front.index)
+        for axes in panels[len(COSTS) :]:
+            axes.axis("off")
+        drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+        drawing.supylabel(strings("accuracy_on", measure=measure), fontsize=9)
+    named = [strings.get(name, name) for name in others.name]
+    text = strings("costs_caption", measure=measure, others=named)
+    return Figure(name, text, drawing, data, note(table, language))
+
+
+def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
+    """What three nets take the faces of each expression for, beside each other."""
+    strings, measure, models = labels(language), final_measure(table), confusion.examples(table)
+    names, frames = [strings[name] for name in CLASSES], []
+    with style(language):
+        drawing = Drawing(figsize=(6.3, 2.9), layout="constrained")
+        for axes, model in zip(drawing.subplots(1, len(models), sharey=True, squeeze=False)[0], models, strict=True):
+            shares = 100 * confusion.confusion(confusion.predictions_of(table, model))
+            sns.heatmap(
+                shares, ax=axes, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
+                annot_kws={"fontsize": 6}, xticklabels=names, yticklabels=names,
+            )  # fmt: skip
+            axes.set_title(model)
+            axes.tick_params(labelsize=7)
+            axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor")
+            axes.tick_params(axis="y", labelrotation=0)
+            frames.append(pd.DataFrame(shares, columns=list(CLASSES)).assign(model=model, label=CLASSES))
+    text = strings("confusion_caption", measure=measure, seed=shown_seed(table))
+    return Figure(name, text, drawing, pd.concat(frames), note(table, language))

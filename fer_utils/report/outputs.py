@@ -1,0 +1,117 @@
+"""What a notebook shows: figures and tables that know their name, their caption and their data.
+
+Each is one display output. JupyterLab draws its picture or HTML; the exporters find name and caption in the metadata
+and take the Markdown, the SVG or the CSV.
+"""
+
+import html
+import io
+import re
+import warnings
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from fer_utils.analysis.summary import is_demo
+from fer_utils.files import atomic_write
+from fer_utils.report.language import labels, minus
+
+METADATA = "fer_utils"
+
+
+def note(table: pd.DataFrame, language: str) -> str:
+    """What must stand beside every result of the demo faces; nothing for results of photographs."""
+    return labels(language)["demo"] if is_demo(table) else ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in Markdown, which opens with the note that must stand beside it, if any."""
+
+    text: str
+    note: str = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        shown = f"*{self.note}*\n\n{self.text}" if self.note else self.text
+        return {"text/markdown": shown, "text/plain": shown}, {METADATA: {"text": self.text, "note": self.note}}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, with the data that it shows."""
+
+    name: str
+    caption: str
+    drawing: Drawing
+    data: pd.DataFrame
+    note: str = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = {
+            "image/svg+xml": self._draw("svg", metadata={"Date": None}).decode(),
+            "image/png": b64encode(self._draw("png", dpi=160)).decode(),
+            "text/csv": self.data.to_csv(index=False),
+            "text/plain": self.caption,
+        }
+        return bundle, {METADATA: {"figure": self.name, "caption": self.caption, "note": self.note}}
+
+    def _draw(self, format: str, **options: Any) -> bytes:
+        file = io.BytesIO()
+        # The same bytes each time; and a character without a glyph is an error, not a box.
+        with matplotlib.rc_context({"svg.hashsalt": METADATA}), warnings.catch_warnings():
+            warnings.filterwarnings("error", "Glyph .* missing")
+            self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
+        return file.getvalue()
+
+
+def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
+    """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
+    for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
+        atomic_write(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
+    atomic_write(folder / f"{name}.png", b64decode(bundle["image/png"]))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts and numbers."""
+
+    name: str
+    caption: str
+    data: pd.DataFrame
+    note: str = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = {"text/html": self.html(), "text/markdown": self.markdown(), "text/plain": self.data.to_string()}
+        return bundle, {METADATA: {"table": self.name, "caption": self.caption, "note": self.note}}
+
+    def markdown(self) -> str:
+        """The table in pandoc's Markdown, with its caption."""
+        marks = ["---:" if dtype.kind in "iuf" else ":---" for dtype in self.data.dtypes]
+        lines = [self.data.columns, marks, *self._cells()]
+        rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
+        return "\n".join(rows) + f"\n\n: {self.caption} {{#tbl-{self.name}}}\n"
+
+    def html(self) -> str:
+        """The table for a notebook."""
+        shown = pd.DataFrame(self._cells(), columns=self.data.columns)
+        return f"<p>{html.escape(self.caption)}</p>{shown.to_html(index=False, border=0)}"
+
+    def _cells(self) -> list[list[str]]:
+        return [[written(value) for value in row] for row in self.data.to_numpy(dtype=object)]
+
+
+def written(value: object) -> str:
+    """A number as people write it: whole ones with commas, fractions with 4 digits, a dash for none."""
+    if isinstance(value, str):
+        return minus(value)
+    if value is None or value != value:  # NaN
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1 else f"{value:,.1f}"
+    return f"{value:,}"
