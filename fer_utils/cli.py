@@ -233,15 +233,14 @@ def evaluate(
     import pandas as pd
 
     from fer_utils.data.load import load
-    from fer_utils.inference.recognizer import open_reader
-    from fer_utils.training.devices import pick_device
-    from fer_utils.training.metrics import answer, assess, framing_loss, labelled_part, truth_of
+    from fer_utils.inference.recognizer import open_recognizer
+    from fer_utils.training.metrics import framing_loss, labelled_part, prediction_table, score, truth_of
 
-    read, faces = open_reader(model, pick_device(device)), load(data, ferplus)
+    read, faces = open_recognizer(model, device), load(data, ferplus)
     part = labelled_part(faces, usage)
-    answers = answer(read, part)
-    metrics, framing = assess(answers), framing_loss(read, part, answers)
-    votes = assess(answers, "majority") if "majority" in answers else None
+    answers = prediction_table(read, part)
+    metrics, framing = score(answers), framing_loss(read, part, answers)
+    votes = score(answers, "majority") if "majority" in answers else None
     if as_json:
         about = {"model": read.model, "classes": read.classes, "data": faces.name, "usage": usage}
         print(json.dumps({**about, **metrics, "framing_loss": framing, "votes": votes}))
@@ -272,15 +271,14 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="The csv; of a csv submission.csv, of images none if not given.")
     ] = None,
-    device: Device = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda: compute with PyTorch, not ONNX Runtime.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify faces in images, folders, CSV or Parquet files."""
     from fer_utils.files import atomic_write
     from fer_utils.inference import recognizer
-    from fer_utils.training.devices import pick_device
 
-    table = recognizer.predict(recognizer.open_reader(model, pick_device(device)), paths)
+    table = recognizer.predict(recognizer.open_recognizer(model, device), paths)
     if "id" in table:
         out = out or Path("submission.csv")
     if out:
@@ -304,7 +302,7 @@ def export(
     """Export a trained network to ONNX: uint8 (N, 48, 48) to logits (N, C)."""
     from fer_utils.data.faces import split
     from fer_utils.data.load import load
-    from fer_utils.inference.onnx import export as write
+    from fer_utils.inference.export import export as write
     from fer_utils.models.weights import open_model
 
     trained = open_model(model)

@@ -1,29 +1,28 @@
 """What is published of many runs: `python -m figures.publish TABLE.csv|RUN...` in the project's folder.
 
-It writes `figures/runs.csv` (a row for each run), `figures/results.csv` (a row for each model trained one way), the
-curve of accuracy against size, and the README's table. It copies the bundled weights: for each model and target those
-of the run that is best on validation. A table is that of a study, or an earlier `runs.csv`, whose runs stay. Runs that
-learned votes are in `runs.csv` alone.
+It copies the bundled weights: for each model and target those of the run that is best on validation. It writes
+`figures/runs.csv` (a row for each run), `figures/results.csv` (a row for each model trained one way), the curve of
+accuracy against size, and the README's table. A table is that of a study, or an earlier `runs.csv`, whose runs stay.
+Runs from votes are in `runs.csv` alone.
 """
 
 import re
 import sys
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fer_utils.analysis.summary import NAMES, WAY, best_ways, final_measure, summarize
+from fer_utils.analysis.statistics import interval
+from fer_utils.analysis.summary import NAMES, WAY, final_measure, summarize
 from fer_utils.data.targets import TARGETS
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.models.weights import DATA_OF_TARGET
+from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.report.outputs import Table, write_figure
 from fer_utils.report.size_figures import curve
-from fer_utils.training.recipe import OPTIMIZERS, RECIPES
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
@@ -32,66 +31,34 @@ DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
 SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # by which the best run is chosen
 
 
-def results_block(table: pd.DataFrame) -> str:
-    """A Markdown table with a row for each model trained from labels, taught and not, and what it was measured on."""
-    table = _of_labels(table)
-    summary, measure = best_ways(table), final_measure(table)
-    sets = {teachers: f"T{number}" for number, teachers in enumerate(sorted(set(summary.teachers) - {""}), 1)}
+def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
+    """A Markdown table of the bundled networks from labels: a row for each, by size.
+
+    table: a row for each run (`read_tables`). files: `compression.csv`, for the latency of those that it has.
+    """
+    shipped = _of_labels(table)[lambda runs: runs.shipped].sort_values("parameters", ignore_index=True)
+    facts, measure = zoo.zoo(shipped.model).set_index("model"), final_measure(table)
+    latency = files[files.format == "onnx"].set_index("model").milliseconds
+    accuracy, faces = shipped[f"{measure}_accuracy"], shipped[f"{measure}_faces"]
+    ends = [interval(share, n) for share, n in zip(accuracy, faces, strict=True)]
     rows = pd.DataFrame(
         {
-            "model": summary.model,
-            "taught by": [sets.get(teachers, "") for teachers in summary.teachers],
-            "parameters": summary.parameters,
-            "validation": summary.validation_accuracy,
-            measure: [_accuracy(row, measure) for _, row in summary.iterrows()],
-            "ships": [_shipped(row, table, measure) for _, row in summary.iterrows()],
-            "without leak": summary.get(f"{measure}_accuracy_without_leak"),
-            "flip averaged": summary.get(f"{measure}_accuracy_flip_averaged"),
-            "recipe": [_recipe(row) for row in summary.itertuples()],
-            "seeds": summary.seeds,
-            "minutes": summary.seconds / 60,
+            "network": shipped.model,
+            "parameters": shipped.parameters,
+            "million MACs": facts.multiply_adds[shipped.model].to_numpy() / 1e6,
+            "KB": [f"{size / 1000:,.0f}" for size in facts.bytes[shipped.model]],
+            "latency (ms)": latency.reindex(shipped.model).map("{:.1f}".format, na_action="ignore").to_numpy(),
+            measure: [f"{a:.4f} ({low:.3f}–{high:.3f})" for a, (low, high) in zip(accuracy, ends, strict=True)],
+            f"deduplicated {measure}": shipped[f"{measure}_accuracy_without_leak"],
         }
     )
-    body = Table("readme", "", rows).markdown().partition("\n\n")[0]
-    about = (
-        "For each model, from the labels and taught, the way of training that is best on validation; "
-        "[results.csv](figures/results.csv) has them all. In brackets is the deviation between the seeds, or for one "
-        "seed the 95 % interval over the faces. The recipe is named with its epochs and what is not as in today's. "
-        f"Minutes are those of one run on {' or '.join(sorted(set(table.device)))}, without its teachers; they depend "
-        "on what else the machine did. "
-    )
-    if (summary.start != "").any():
-        about += "After “from” stands the net that a run started from; its own epochs and minutes are not counted. "
-    if sets:
-        about += f"Who taught: {'; '.join(f'{name} is {teachers}' for teachers, name in sets.items())}."
-    about = textwrap.fill(about.strip(), 120, break_on_hyphens=False)  # as long as the README's other lines
-    return f"{body}\n\n{about}\n"
+    return Table("networks", "", rows).markdown().partition("\n\n")[0] + "\n"
 
 
-def _recipe(row: Any) -> str:
-    """Recipe and epochs, from which weights, and what is not as the recipe has it today."""
-    today = RECIPES[row.recipe]
-    parts = [row.recipe, str(row.epochs)]
-    parts += [f"from {row.start}"] if row.start else []
-    parts += [f"batches of {row.batch_size}"] if row.batch_size != today.batch_size else []
-    parts += [OPTIMIZERS[row.optimizer]] if row.optimizer != today.optimizer else []
-    parts += [f"{row.batchnorm} BatchNorm"] if row.batchnorm != "running" else []
-    return ", ".join(parts)
-
-
-def _accuracy(row: pd.Series, measure: str) -> str:
-    spread = f"± {row[f'{measure}_deviation']:.4f}" if row.seeds > 1 else _interval(row, measure)
-    return f"**{row[f'{measure}_accuracy']:.4f}** ({spread})"
-
-
-def _shipped(row: pd.Series, table: pd.DataFrame, measure: str) -> float | None:
-    """The accuracy of the run that ships, where it is one of this row."""
-    found = table[table.shipped & (table[WAY] == row[WAY]).all(axis=1)]
-    return None if found.empty else float(found[f"{measure}_accuracy"].iloc[0])
-
-
-def _interval(row: pd.Series, measure: str) -> str:
-    return f"{row[f'{measure}_low']:.3f}–{row[f'{measure}_high']:.3f}"
+def fill_readme(project: Path) -> None:
+    """Write the README's table of networks, from the tables in `figures`."""
+    runs, files = read_tables([project / "figures" / "runs.csv"]), pd.read_csv(project / "figures" / "compression.csv")
+    fill(project / "README.md", "networks", networks_block(runs, files))
 
 
 def fill(readme: Path, name: str, block: str | None = None) -> str:
@@ -106,9 +73,9 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
 
 
 def publish(table: pd.DataFrame, project: Path) -> None:
-    """Write tables, curve and README from a results table with one row a run."""
-    readme, figures, shipped = project / "README.md", project / "figures", project / "fer_utils" / "weights"
-    fill(readme, "results")  # that there is a place for it
+    """Write weights, tables, curve and README from a results table with one row a run."""
+    figures, shipped = project / "figures", project / "fer_utils" / "weights"
+    fill(project / "README.md", "networks")  # that there is a place for it
     # The order decides between equals, here as in `best_ways`: a run with BatchNorm measured before one without.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
     best = _best(table)
@@ -123,7 +90,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     labels = _of_labels(table)
     atomic_write(figures / "results.csv", summarize(labels).to_csv(index=False))
     write_figure("curve", curve(labels, "curve", "en")._repr_mimebundle_()[0], figures)
-    fill(readme, "results", results_block(labels))
+    fill_readme(project)
 
 
 def _of_labels(table: pd.DataFrame) -> pd.DataFrame:

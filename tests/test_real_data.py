@@ -3,15 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from fer_utils.data.faces import FaceSet, counts, repeats, split
 from fer_utils.data.load import load
-from fer_utils.inference.recognizer import open_reader
+from fer_utils.inference.recognizer import open_recognizer
+from fer_utils.models.bundled import bundled_names
 from fer_utils.models.matched import FAMILIES
-from fer_utils.models.weights import bundled_names
 from fer_utils.models.zoo import MODELS, family
-from fer_utils.training.metrics import answer, assess, labelled_part
+from fer_utils.training.metrics import labelled_part, prediction_table, score
 from figures.publish import read_tables
 from tests.conftest import REAL_DATA, ROOT
 
@@ -48,7 +47,7 @@ def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> No
     published = {name for name in MODELS if family(name) not in untrained}
     assert set(shipped.index) == published
     for name in ("mobilenet-46k", "cnn-48k", "compact-46k"):  # the others take longer
-        worth = assess(answer(open_reader(name, torch.device("cpu")), labelled_part(real, "PublicTest")))
+        worth = score(prediction_table(open_recognizer(name, "cpu"), labelled_part(real, "PublicTest")))
         assert worth["accuracy"] == pytest.approx(shipped[name], abs=3 / 3589)  # another machine rounds otherwise
 
 

@@ -8,21 +8,23 @@ import torch
 
 from fer_utils.analysis.costs import face_milliseconds
 from fer_utils.data.faces import FaceSet, split
-from fer_utils.inference.onnx import FORMATS, export, open_onnx
+from fer_utils.inference.export import FORMATS, export
+from fer_utils.inference.onnx import open_onnx
 from fer_utils.models import weights, zoo
+from fer_utils.models.recognizer import Recognizer
 from fer_utils.models.weights import Trained
-from fer_utils.training.metrics import Reader, labelled_part, reader
+from fer_utils.training.metrics import labelled_part, recognizer
 
 
 def compressed(trained: Trained, faces: FaceSet, measure: str) -> pd.DataFrame:
     """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
     size = weights.file_bytes(trained.net, trained.model)
-    rows: list[tuple[str, int, Reader]] = [("float16", size, reader(trained, torch.device("cpu")))]
+    rows: list[tuple[str, int, Recognizer]] = [("float16", size, recognizer(trained, torch.device("cpu")))]
     with TemporaryDirectory() as folder:
         files = {format: Path(folder) / f"{format}.onnx" for format in FORMATS}
         export(trained, files, training)
-        rows += [(format, file.stat().st_size, Reader(*open_onnx(file))) for format, file in files.items()]
+        rows += [(format, file.stat().st_size, open_onnx(file)) for format, file in files.items()]
     found = [read(part.images).argmax(1) for *_, read in rows]
     return pd.DataFrame(
         {

@@ -11,8 +11,9 @@ import torch
 from fer_utils.analysis.summary import summarize
 from fer_utils.data.faces import CLASSES, SIDE_PX
 from fer_utils.models import weights, zoo
+from fer_utils.models.recognizer import Recognizer
 from fer_utils.models.weights import Trained
-from fer_utils.training.metrics import Reader, reader
+from fer_utils.training.metrics import recognizer
 
 TURNS = 50
 COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "seconds")
@@ -25,11 +26,11 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(
         million_multiply_adds=summary.multiply_adds / 1e6,
         kilobytes=[weights.file_bytes(each.net, each.model) / 1e3 for each in nets],
-        milliseconds=face_milliseconds([reader(each, torch.device("cpu")) for each in nets]),
+        milliseconds=face_milliseconds([recognizer(each, torch.device("cpu")) for each in nets]),
     )
 
 
-def face_milliseconds(readers: Sequence[Reader]) -> list[float]:
+def face_milliseconds(readers: Sequence[Recognizer]) -> list[float]:
     """How long each of the readers takes for one face on one thread of this CPU: the fastest of its times.
 
     They take turns, so that what else the machine does slows all of them; the fastest is what it spoils least.

@@ -15,7 +15,7 @@ from fer_utils.document.combine import answers, combine
 from fer_utils.document.parameters import NEEDED, check_parameters, study, study_of_equals
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
-from fer_utils.models.weights import bundled
+from fer_utils.models.bundled import bundled
 from fer_utils.report.fonts import check_glyphs
 from fer_utils.training.study import split_names, whole_numbers
 

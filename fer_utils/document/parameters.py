@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 
 from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
-from fer_utils.models.weights import bundled
+from fer_utils.models.bundled import bundled
 from fer_utils.report.language import labels
 from fer_utils.training.launchers import Job, run_study
 from fer_utils.training.study import single_stage, split_names, whole_numbers

@@ -1,146 +1,19 @@
-"""Trained nets as ONNX files, which run where there is no PyTorch, in full or with weights of 8 bits.
+"""Networks in ONNX files, which need no PyTorch."""
 
-The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 `(N, 48, 48)`, and gives `logits`
-`(N, C)`, float32, in the order of the `classes` that its metadata name. Quantization is ONNX Runtime's
-(onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
-"""
-
-import copy
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+import onnxruntime
 
-from fer_utils.data.augment import to_input
-from fer_utils.data.faces import SIDE_PX
-from fer_utils.errors import InputError, check_name
-from fer_utils.files import atomic_write
-from fer_utils.models.weights import Trained
-
-# int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
-# int8-static: that range is fixed beforehand, by what the net does on Training faces.
-FORMATS = ("onnx", "int8", "int8-static")
-SUFFIX = ".onnx"
-CALIBRATION_FACES = 1024
-CALIBRATION_BATCH = 16
+from fer_utils.errors import InputError
+from fer_utils.models.recognizer import Recognizer
 
 
-class PixelNet(nn.Module):
-    """A net with its preprocessing before it: uint8 `(N, 48, 48)` -> logits `(N, C)`."""
+def open_onnx(path: Path) -> Recognizer:
+    """The network in an ONNX file that `fer export` wrote, on one thread.
 
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def forward(self, faces: Tensor) -> Tensor:
-        """Logits for gray faces."""
-        return self.net(to_input(faces))
-
-
-def export(trained: Trained, files: Mapping[str, Path], faces: np.ndarray | None = None) -> None:
-    """Write a network as ONNX files, one in each of the `FORMATS` that `files` has a path for; a file appears whole.
-
-    `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
+    It takes one face at a time: `int8` computes the activation ranges of all faces of a batch together.
     """
-    for format, path in files.items():
-        check_name("format", format, FORMATS)
-        if path.suffix != SUFFIX:
-            raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
-    if "int8-static" in files and faces is None:
-        raise InputError("int8-static is calibrated on Training faces: give --data")
-    with TemporaryDirectory() as folder:
-        full = Path(folder) / "full.onnx"
-        _export_full(trained.net, full)  # takes seconds, the rest tenths
-        for format, path in files.items():
-            file = full if format == "onnx" else _quantize(full, None if format == "int8" else faces)
-            atomic_write(path, _stripped(file, trained))
-
-
-def _export_full(net: nn.Module, path: Path) -> None:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that torchvision is not there
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it leaves as they are
-    faces = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.uint8)
-    # A net that has read faces has its weights channels last, and such a graph takes more bytes.
-    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
-        torch.onnx.export(
-            PixelNet(plain).eval(), (faces,), path, input_names=["faces"], output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, external_data=False, verbose=False,
-        )  # fmt: skip
-
-
-def _quantize(full: Path, faces: np.ndarray | None) -> Path:
-    """Quantize a file, with ranges fixed beforehand if there are faces to see them on; the new file lies beside it."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    fused, path = full.with_name("fused.onnx"), full.with_name("quantized.onnx")
-    quant_pre_process(str(full), str(fused))
-    if faces is None:
-        quantize_dynamic(fused, path, weight_type=QuantType.QUInt8)
-    else:
-        # Weights of 7 bits and unsigned activations: products of 8 and 8 bits overflow on CPUs without VNNI, where the
-        # file would answer otherwise, and signed activations took up to four times as long. The mean of the batches'
-        # ranges in the place of the widest: one odd face in a thousand would make the steps of all others coarse.
-        quantize_static(
-            fused, path, _Calibration(faces), per_channel=True, activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8, reduce_range=True, extra_options={"CalibMovingAverage": True},
-        )  # fmt: skip
-    return path
-
-
-class _Calibration:
-    """Faces for ONNX Runtime to see the ranges of activations on: always the same ones."""
-
-    def __init__(self, faces: np.ndarray):
-        chosen = np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES]
-        self.batches: Iterator[np.ndarray] = iter(
-            np.array_split(faces[chosen], max(len(chosen) // CALIBRATION_BATCH, 1))
-        )
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next batch as the net's input; None after the last."""
-        batch = next(self.batches, None)
-        return None if batch is None else {"faces": batch}
-
-
-def _stripped(path: Path, trained: Trained) -> bytes:
-    """A file whose nodes do not say where they came from, and tensors are numbers: all that outweighs a small net."""
-    import onnx
-
-    file = onnx.load(path)
-    graph = file.graph
-    for part in (graph, *graph.node, *graph.input, *graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    del graph.value_info[:]
-    ends = {value.name: value.name for value in (*graph.input, *graph.output)}
-    names = ends | {"": ""}  # an input that is left out has no name
-    for tensor in graph.initializer:
-        tensor.name = names.setdefault(tensor.name, str(len(names)))
-    for node in graph.node:
-        node.name = ""
-        node.input[:] = [names.setdefault(each, str(len(names))) for each in node.input]
-        node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
-    del file.metadata_props[:]
-    onnx.helper.set_model_props(file, {"model": trained.model, "classes": ",".join(trained.classes)})
-    return file.SerializeToString()
-
-
-def open_onnx(path: Path) -> tuple[str, tuple[str, ...], Callable[[np.ndarray], np.ndarray]]:
-    """The model and classes of an ONNX file that `export` wrote, and what computes logits with it, on one thread.
-
-    It reads one face after the other: `int8` rounds the activations of all faces that come together alike, so that
-    what it says of a face would hang on the others.
-    """
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # a face is too little work for two
@@ -155,4 +28,4 @@ def open_onnx(path: Path) -> tuple[str, tuple[str, ...], Callable[[np.ndarray], 
     def read(faces: np.ndarray) -> np.ndarray:
         return np.concatenate([session.run(["logits"], {"faces": faces[i : i + 1]})[0] for i in range(len(faces))])
 
-    return about["model"], tuple(about["classes"].split(",")), read
+    return Recognizer(about["model"], tuple(about["classes"].split(",")), read)

@@ -3,35 +3,36 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
-from fer_utils.data.load import load
 from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
-from fer_utils.errors import InputError
-from fer_utils.inference.onnx import SUFFIX, open_onnx
-from fer_utils.models.weights import open_model
-from fer_utils.training.metrics import Reader, reader
+from fer_utils.errors import FerError, InputError
+from fer_utils.inference.onnx import open_onnx
+from fer_utils.models.bundled import ONNX_SUFFIX, bundled_onnx, locate
+from fer_utils.models.recognizer import Recognizer
 
 
-def open_reader(name: str, device: torch.device) -> Reader:
-    """The reader of an ONNX file, or of what `weights.locate` takes."""
+def open_recognizer(name: str, device: str | None = None) -> Recognizer:
+    """A trained network by its bundled name, its file or its run folder.
+
+    Without a device, ONNX Runtime computes the networks that are bundled for it, since it starts at once; PyTorch the
+    others. With one (`devices.pick_device`), PyTorch computes all but ONNX files.
+    """
     path = Path(name).expanduser()
-    if path.suffix == SUFFIX and path.is_file():
-        return Reader(*open_onnx(path))
-    return reader(open_model(name), device)
+    if path.suffix == ONNX_SUFFIX and path.is_file():
+        return open_onnx(path)
+    if device is None and (onnx := bundled_onnx(name)):
+        return open_onnx(onnx)
+    try:
+        from fer_utils.models.weights import load_weights
+        from fer_utils.training.devices import pick_device
+        from fer_utils.training.metrics import recognizer
+    except ModuleNotFoundError as error:
+        raise FerError(f"{name} needs PyTorch ({error}): pip install 'fer_utils[train]'") from None
+    return recognizer(load_weights(locate(name)), pick_device(device or "auto"))
 
 
-def classify(read: Reader, faces: np.ndarray) -> pd.DataFrame:
-    """A row for each face, uint8 `(N, 48, 48)`: its `label`, a number, and the probability of every class."""
-    found = torch.from_numpy(read(faces))
-    table = pd.DataFrame(found.softmax(1).numpy(), columns=list(read.classes))
-    table.insert(0, "label", found.argmax(1).numpy())
-    return table
-
-
-def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
+def predict(network: Recognizer, paths: Sequence[Path]) -> pd.DataFrame:
     """Classify the faces in files: a row for each.
 
     Of images and their folders, in any number: the `file`, the name of its class as `label`, and the probability of
@@ -40,12 +41,16 @@ def predict(read: Reader, paths: Sequence[Path]) -> pd.DataFrame:
     """
     if all(path.is_dir() or is_picture(path) for path in paths):
         pictures = find_pictures(paths)
-        table = classify(read, read_pictures(pictures))
+        table = network.classify(read_pictures(pictures))
         table.insert(0, "file", [str(path) for path in pictures])
-        return table.assign(label=[read.classes[label] for label in table.label])
+        return table.assign(label=[network.classes[label] for label in table.label])
     if len(paths) > 1:
         allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
         raise InputError(f"{len(paths)} paths: give {allowed}")
+    try:
+        from fer_utils.data.load import load
+    except ModuleNotFoundError as error:
+        raise FerError(f"{paths[0]}: tables need {error.name}: pip install 'fer_utils[train]'") from None
     faces = load(paths[0])
     ids = range(len(faces)) if faces.ids is None else faces.ids
-    return pd.DataFrame({"id": ids, "label": classify(read, faces.images).label})
+    return pd.DataFrame({"id": ids, "label": network.classify(faces.images).label})

@@ -21,7 +21,7 @@ from fer_utils.errors import InputError
 from fer_utils.files import atomic_write, delete_drafts
 from fer_utils.models import weights
 from fer_utils.training.locks import exclusive
-from fer_utils.training.metrics import reader
+from fer_utils.training.metrics import recognizer
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _cached_logits(
         logits = _read_logits(file)
         if logits is None:
             delete_drafts(folder)
-            read = reader(trained, device)
+            read = recognizer(trained, device)
             logits = ((read(images) + read(images[:, :, ::-1])) / 2).astype(np.float16)
             _write_logits(file, logits)
     return logits

@@ -1,7 +1,5 @@
 """A trained network's predictions on labelled faces, and the metrics computed from them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from fer_utils.data.augment import Augmentation, crops, draw_view, to_input
 from fer_utils.data.faces import CLASSES, UNLABELLED, USAGES, FaceSet, canonical, split
 from fer_utils.data.votes import VOTE_CLASSES, majority
 from fer_utils.errors import InputError, check_name
+from fer_utils.models.recognizer import Recognizer, softmax
 from fer_utils.models.weights import Trained
 from fer_utils.training.devices import exact_float32
 
@@ -25,19 +24,6 @@ FRAMINGS = 8
 PROBABILITY_COLUMN = "p_{}"
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A trained network as a function: faces, uint8 `(N, 48, 48)`, to logits, float32 `(N, C)`, C its classes."""
-
-    model: str
-    classes: tuple[str, ...]
-    logits: Callable[[np.ndarray], np.ndarray]
-
-    def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """The logits of faces."""
-        return self.logits(faces)
-
-
 @torch.inference_mode()
 def logits(model: nn.Module, images: Tensor) -> Tensor:
     """Logits `(N, C)` for uint8 images `(N, 48, 48)` on the model's own device, in the caller's precision."""
@@ -46,26 +32,26 @@ def logits(model: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([model(to_input(batch)).float() for batch in batches])
 
 
-def reader(trained: Trained, device: torch.device) -> Reader:
-    """The reader of a network, in float32."""
+def recognizer(trained: Trained, device: torch.device) -> Recognizer:
+    """A trained network on a device, in float32."""
     net = trained.net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return Reader(
+    return Recognizer(
         trained.model,
         trained.classes,
         lambda faces: logits(net, torch.from_numpy(np.ascontiguousarray(faces)).to(device)).cpu().numpy(),
     )
 
 
-def answer(read: Reader, part: FaceSet) -> pd.DataFrame:
+def prediction_table(network: Recognizer, part: FaceSet) -> pd.DataFrame:
     """A network's predictions: a row for each labelled face.
 
     `face` is the hash of its pixels, `label` FER2013's class, `majority` that of FER+'s voters (-1 for none; only where
     faces have votes), `predicted` the most likely class, `predicted_flip_averaged` that with flip TTA, `p_CLASS` its
     probabilities. `leaked` marks the faces that Training also holds, or may hold (`mark_duplicates`).
     """
-    plain = read(part.images)
-    mirrored = read(part.images[:, :, ::-1])
-    probabilities = torch.from_numpy(plain).softmax(1).numpy().round(4)
+    plain = network(part.images)
+    mirrored = network(part.images[:, :, ::-1])
+    probabilities = softmax(plain).round(4)
     columns = {
         "face": [f"{digest:016x}" for digest in part.digests],
         "label": part.labels,
@@ -74,11 +60,11 @@ def answer(read: Reader, part: FaceSet) -> pd.DataFrame:
         "predicted_flip_averaged": (plain + mirrored).argmax(1),
         "leaked": np.ones(len(part), bool) if part.duplicate is None else part.duplicate,
     }
-    names = [PROBABILITY_COLUMN.format(name) for name in read.classes]
+    names = [PROBABILITY_COLUMN.format(name) for name in network.classes]
     return pd.DataFrame({**columns, **dict(zip(names, probabilities.T, strict=True))})
 
 
-def assess(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
+def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
     """The metrics of predictions: `accuracy`, `n`, and `per_class` precision, recall and `n`.
 
     `truth` names the column of right classes, `label` or `majority`; faces without one are left out. A share of no
@@ -109,18 +95,18 @@ def _share(hits: pd.Series) -> float | None:
     return float(hits.mean()) if len(hits) else None
 
 
-def truth_of(read: Reader) -> str:
-    """The column of `answer` that a network's own target names as right: `majority` if it knows FER+'s classes."""
-    return "majority" if read.classes == VOTE_CLASSES else "label"
+def truth_of(network: Recognizer) -> str:
+    """The column of right classes by a network's own target: `majority` if it knows FER+'s classes."""
+    return "majority" if network.classes == VOTE_CLASSES else "label"
 
 
-def framing_loss(read: Reader, part: FaceSet, answers: pd.DataFrame) -> dict[str, float] | None:
+def framing_loss(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[str, float] | None:
     """The accuracy that random framing costs: its `mean` over eight fixed draws, and a 95 % interval `low`..`high`.
 
     A draw crops each face at a scale of 0.85 to 1.15, shifted by up to a tenth of the side, the edge repeated. The
     interval is that of the paired differences over the faces. None where no face has a right class.
     """
-    truth = answers[truth_of(read)].to_numpy() if truth_of(read) in answers else np.full(len(part), UNLABELLED)
+    truth = answers[truth_of(network)].to_numpy() if truth_of(network) in answers else np.full(len(part), UNLABELLED)
     known = truth != UNLABELLED
     if not known.any():
         return None
@@ -128,7 +114,7 @@ def framing_loss(read: Reader, part: FaceSet, answers: pd.DataFrame) -> dict[str
     lost = (answers.predicted.to_numpy()[known] == right).astype(float)
     for seed in range(FRAMINGS):
         view = draw_view(images, FRAMING, torch.Generator().manual_seed(seed))
-        lost -= (read(crops(images, view).numpy()).argmax(1) == right) / FRAMINGS
+        lost -= (network(crops(images, view).numpy()).argmax(1) == right) / FRAMINGS
     mean, error = lost.mean(), lost.std() / len(lost) ** 0.5
     return {"mean": float(mean), "low": float(mean - 1.96 * error), "high": float(mean + 1.96 * error)}
 
@@ -146,7 +132,7 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
     return part
 
 
-def examine(read: Reader, faces: FaceSet) -> tuple[pd.DataFrame, dict[str, float]]:
+def examine(network: Recognizer, faces: FaceSet) -> tuple[pd.DataFrame, dict[str, float]]:
     """Predictions on validation and on every test usage that `faces` has, each a `part` of the table; and the metrics.
 
     A metric's name begins with the part: `PublicTest_accuracy`, `PublicTest_votes_accuracy` and so on.
@@ -155,21 +141,21 @@ def examine(read: Reader, faces: FaceSet) -> tuple[pd.DataFrame, dict[str, float
     metrics: dict[str, float] = {}
     for name in (VALIDATION, *(usage for usage in USAGES[1:] if len(faces.part(usage)))):
         part = labelled_part(faces, name)
-        answers = answer(read, part).assign(part=name)
+        answers = prediction_table(network, part).assign(part=name)
         tables.append(answers)
-        metrics |= {f"{name}_{key}": value for key, value in _metrics(read, part, answers).items()}
+        metrics |= {f"{name}_{key}": value for key, value in _metrics(network, part, answers).items()}
     return pd.concat(tables, ignore_index=True), metrics
 
 
-def _metrics(read: Reader, part: FaceSet, answers: pd.DataFrame) -> dict[str, float]:
+def _metrics(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[str, float]:
     """The metrics of a part that the results table has, those that are known."""
-    found = assess(answers)
+    found = score(answers)
     metrics = {"accuracy": found["accuracy"], "faces": found["n"]}
     if answers.part.iloc[0] != VALIDATION:
         metrics |= {name: found[name] for name in ("accuracy_flip_averaged", "accuracy_without_leak")}
     if "majority" in answers:
-        by_votes = assess(answers, "majority")
+        by_votes = score(answers, "majority")
         metrics |= {"votes_accuracy": by_votes["accuracy"], "votes_faces": by_votes["n"]}
-    if framing := framing_loss(read, part, answers):
+    if framing := framing_loss(network, part, answers):
         metrics |= {f"framing_{name}": value for name, value in framing.items()}
     return {name: value for name, value in metrics.items() if value is not None}

@@ -25,6 +25,7 @@ from fer_utils.data.targets import TARGETS, examples
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write, code_version, delete_drafts
 from fer_utils.models import weights, zoo
+from fer_utils.models.bundled import DATA_OF_TARGET, locate
 from fer_utils.training import distillation, loop, metrics
 from fer_utils.training.devices import device_name, hardware
 from fer_utils.training.distillation import Teacher
@@ -87,7 +88,7 @@ class Run:
     def name(self) -> str:
         """The run folder's name: the key after words for people."""
         distilled = "-distilled" if self.teachers else ""
-        data = weights.DATA_OF_TARGET[self.target]
+        data = DATA_OF_TARGET[self.target]
         return f"{self.model}.{data}_{self.recipe.name}-{self.recipe.epochs}{distilled}_seed-{self.seed}_{self.key}"
 
     @cached_property
@@ -133,7 +134,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def open_teacher(net: str) -> Teacher:
     """A trained network as a teacher: bundled weights, a file, or the folder of a run."""
-    file = weights.locate(net)
+    file = locate(net)
     record = read_json(file.parent / "run.json") if file.name == "weights.safetensors" else {}
     if record.get("format") == FORMAT_VERSION:  # a run of an earlier format teaches as a file
         return Teacher(f"run:{record['key']}", record["model"], file)
@@ -222,7 +223,7 @@ def _finish(
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file, classes)
     trained = weights.load_weights(file)  # the metrics are those of the float16 file
-    predictions, scores = metrics.examine(metrics.reader(trained, device), faces)
+    predictions, scores = metrics.examine(metrics.recognizer(trained, device), faces)
     atomic_write(run.folder / "predictions.csv", predictions.to_csv(index=False))
     atomic_write(run.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
     record = {

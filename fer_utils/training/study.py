@@ -14,7 +14,7 @@ from fer_utils.data.targets import TARGETS
 from fer_utils.errors import InputError, check_name, unknown
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.models.weights import SUFFIX, bundled, bundled_names
+from fer_utils.models.bundled import SUFFIX, bundled, bundled_names
 from fer_utils.training.devices import PRECISIONS, fastest_precision, pick_device
 from fer_utils.training.recipe import FINETUNE, Recipe, named_recipe
 
@@ -27,7 +27,7 @@ DEFAULT_KEYS = ("seeds", "recipe", "epochs", "target", "precision")  # also abov
 class Stage:
     """Runs that are trained alike: every model with every seed.
 
-    `teachers` are names of other stages, all of whose runs teach, and of trained networks (`weights.locate`). `start`
+    `teachers` are names of other stages, all of whose runs teach, and of trained networks (`bundled.locate`). `start`
     is a trained network whose weights are the initial ones.
     """
 

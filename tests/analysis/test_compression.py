@@ -2,7 +2,7 @@ from pathlib import Path
 
 from fer_utils.analysis.compression import compressed
 from fer_utils.data.faces import FaceSet
-from fer_utils.inference.onnx import FORMATS
+from fer_utils.inference.export import FORMATS
 from fer_utils.models import weights, zoo
 from fer_utils.training.metrics import labelled_part
 

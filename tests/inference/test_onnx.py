@@ -11,10 +11,11 @@ from fer_utils.data.demo import draw
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import InputError
-from fer_utils.inference.onnx import FORMATS, PixelNet, export, open_onnx
+from fer_utils.inference.export import FORMATS, PixelNet, export
+from fer_utils.inference.onnx import open_onnx
 from fer_utils.models.weights import Trained, open_model
 from fer_utils.models.zoo import build, parameters
-from fer_utils.training.metrics import reader
+from fer_utils.training.metrics import recognizer
 
 FACES = draw(np.arange(140) % 7, np.random.default_rng(0))
 
@@ -39,10 +40,10 @@ def dense_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_the_file_says_what_the_net_says(files: dict[str, Path]) -> None:
-    name, classes, read = open_onnx(files["onnx"])
-    assert (name, classes) == ("compact-46k", CLASSES)
+    read = open_onnx(files["onnx"])
+    assert (read.model, read.classes) == ("compact-46k", CLASSES)
     with torch.inference_mode():
-        expected = PixelNet(open_model(name).net)(torch.from_numpy(FACES)).numpy()
+        expected = PixelNet(open_model(read.model).net)(torch.from_numpy(FACES)).numpy()
     np.testing.assert_allclose(read(FACES), expected, atol=1e-4)
     np.testing.assert_allclose(read(FACES[:1]), expected[:1], atol=1e-4)
     (at_once,) = onnxruntime.InferenceSession(files["onnx"]).run(["logits"], {"faces": FACES})
@@ -62,8 +63,8 @@ def test_eight_bits_say_nearly_the_same_in_fewer_bytes(
     net: str, format: str, share: float, request: pytest.FixtureRequest
 ) -> None:
     found = request.getfixturevalue(net)
-    *_, full = open_onnx(found["onnx"])
-    *_, small = open_onnx(found[format])
+    full = open_onnx(found["onnx"])
+    small = open_onnx(found[format])
     assert (full(FACES).argmax(1) == small(FACES).argmax(1)).mean() > 0.9
     assert found[format].stat().st_size < share * found["onnx"].stat().st_size
 
@@ -110,15 +111,15 @@ def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: py
 def test_a_net_that_has_read_faces_gives_the_same_file(tmp_path: Path) -> None:
     trained = open_model("mobilenet-46k")
     export(trained, {"onnx": tmp_path / "before.onnx"})
-    reader(trained, torch.device("cpu"))(FACES[:1])
+    recognizer(trained, torch.device("cpu"))(FACES[:1])
     export(trained, {"onnx": tmp_path / "after.onnx"})
     assert (tmp_path / "before.onnx").read_bytes() == (tmp_path / "after.onnx").read_bytes()
 
 
 def test_a_network_of_eight_classes_says_so_in_its_file(tmp_path: Path) -> None:
     export(Trained("cnn-48k", VOTE_CLASSES, build("cnn-48k", classes=8)), {"onnx": tmp_path / "net.onnx"})
-    name, classes, read = open_onnx(tmp_path / "net.onnx")
-    assert (name, classes, read(FACES[:2]).shape) == ("cnn-48k", VOTE_CLASSES, (2, 8))
+    read = open_onnx(tmp_path / "net.onnx")
+    assert (read.model, read.classes, read(FACES[:2]).shape) == ("cnn-48k", VOTE_CLASSES, (2, 8))
 
 
 def test_what_cannot_be_done_is_refused(files: dict[str, Path], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
-from fer_utils.models import weights
+from fer_utils.models import bundled, weights
 from fer_utils.models.zoo import build
 
 
@@ -61,33 +61,33 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
 def test_a_name_alone_is_a_model_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cnn-48k").mkdir()  # such as `fer train cnn-48k --runs cnn-48k` leaves
-    file = weights.BUNDLED / "cnn-48k.fer2013.safetensors"
-    assert weights.locate("cnn-48k") == weights.locate("cnn-48k.fer2013") == file
+    file = bundled.BUNDLED / "cnn-48k.fer2013.safetensors"
+    assert bundled.locate("cnn-48k") == bundled.locate("cnn-48k.fer2013") == file
     with pytest.raises(InputError, match="not the folder of a finished run"):
-        weights.locate("./cnn-48k")
+        bundled.locate("./cnn-48k")
 
 
 def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
     weights.save(build("cnn-48k"), "cnn-48k", tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="not the folder of a finished run"):
-        weights.locate(str(tmp_path))
+        bundled.locate(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
-    assert weights.locate(str(tmp_path)) == weights.locate(str(tmp_path / "weights.safetensors"))
-    for name in weights.bundled_names():  # also those with a point in the model's name, such as teacher-1.4m
+    assert bundled.locate(str(tmp_path)) == bundled.locate(str(tmp_path / "weights.safetensors"))
+    for name in bundled.bundled_names():  # also those with a point in the model's name, such as teacher-1.4m
         assert weights.open_model(name).model == name.rpartition(".")[0]
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(InputError, match="the record of a run without its weights"):
-        weights.locate(str(tmp_path))
+        bundled.locate(str(tmp_path))
     with pytest.raises(InputError, match=r"no file or folder w\.safetensors: give a file"):
-        weights.locate("w.safetensors")
+        bundled.locate("w.safetensors")
     with pytest.raises(InputError, match="no weights of cnn8-46k are bundled"):
-        weights.locate("cnn8-46k")
+        bundled.locate("cnn8-46k")
     with pytest.raises(
         InputError, match=r"unknown weights 'vgg-1\.9'\. Did you mean 'vgg-1\.9m\.fer2013'\? Known: "
     ) as caught:
-        weights.locate("vgg-1.9")
+        bundled.locate("vgg-1.9")
     assert "cnn8-46k" not in str(caught.value)  # no weights of it are bundled
     with pytest.raises(
         InputError, match=r"unknown weights 'compact-46k\.fer2014'|no file or folder compact-46k\.fer2014"
     ):
-        weights.locate("compact-46k.fer2014")
+        bundled.locate("compact-46k.fer2014")

@@ -7,14 +7,15 @@ from torch import nn
 
 from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet, canonical, mark_duplicates
 from fer_utils.data.votes import VOTE_CLASSES
-from fer_utils.training.metrics import Reader, answer, assess, examine, framing_loss, logits
+from fer_utils.models.recognizer import Recognizer
+from fer_utils.training.metrics import examine, framing_loss, logits, prediction_table, score
 
 
 def brightness(faces: np.ndarray) -> np.ndarray:
     return logits(Brightness(), torch.from_numpy(np.ascontiguousarray(faces))).numpy()
 
 
-READ = Reader("brightness", CLASSES, brightness)
+READ = Recognizer("brightness", CLASSES, brightness)
 
 
 class Brightness(nn.Module):
@@ -34,7 +35,7 @@ def face(left: int, right: int) -> FaceSet:
 def test_flip_averaging_adds_the_logits_of_the_mirrored_face() -> None:
     # Alone, the left column wins; with the mirror image, twice the sum of both columns does.
     one = face(240, 20)
-    row = answer(READ, one).iloc[0]
+    row = prediction_table(READ, one).iloc[0]
     assert (row.predicted, row.predicted_flip_averaged) == (0, 1)
 
 
@@ -45,15 +46,15 @@ def test_what_is_nearly_in_training_counts_only_in_the_official_accuracy() -> No
     images[:, :, 0], images[:, :, -1] = 255, 0
     usage = np.array(["Training", "Training", "PublicTest", "PublicTest"])
     faces = mark_duplicates(FaceSet(images, np.array([0, 0, 0, 5]), usage))
-    answers = answer(READ, faces.part("PublicTest"))
+    answers = prediction_table(READ, faces.part("PublicTest"))
     assert answers.leaked.tolist() == [False, True]
     unclear = mark_duplicates(FaceSet(images, np.array([UNLABELLED, 0, 0, 5]), usage))  # its twin has no label
-    assert answer(READ, unclear.part("PublicTest")).leaked.tolist() == [False, True]
-    worth = assess(answers)
+    assert prediction_table(READ, unclear.part("PublicTest")).leaked.tolist() == [False, True]
+    worth = score(answers)
     assert (worth["n"], worth["accuracy"], worth["accuracy_without_leak"]) == (2, 0.5, 1.0)
-    assert assess(answer(READ, faces.part("Training")))["accuracy_without_leak"] is None
+    assert score(prediction_table(READ, faces.part("Training")))["accuracy_without_leak"] is None
     alone = mark_duplicates(faces.part("PublicTest"))  # without Training nobody knows
-    assert assess(answer(READ, alone))["accuracy_without_leak"] is None
+    assert score(prediction_table(READ, alone))["accuracy_without_leak"] is None
     assert worth["per_class"]["angry"] == {"precision": pytest.approx(0.5), "recall": 1.0, "n": 1}
     assert worth["per_class"]["happy"] == {"precision": None, "recall": None, "n": 0}  # of none, not none of some
 
@@ -77,12 +78,13 @@ def test_votes_are_right_by_their_majority(faces: FaceSet) -> None:
     assert (answers.majority == 7).all()
     assert metrics["PublicTest_votes_accuracy"] == 0
     assert metrics["PublicTest_votes_faces"] == len(faces.part("PublicTest"))
-    contempt = Reader("always contempt", VOTE_CLASSES, lambda images: np.eye(8)[[7] * len(images)])
+    contempt = Recognizer("always contempt", VOTE_CLASSES, lambda images: np.eye(8)[[7] * len(images)])
     _, metrics = examine(contempt, replace(faces, votes=votes))
     assert metrics["PublicTest_votes_accuracy"] == 1
     assert metrics["PublicTest_framing_mean"] == 0  # it says the same of every crop
     votes[:, 7] = 0  # a network from votes has no measure where there are none
-    assert framing_loss(contempt, faces.part("PublicTest"), answer(contempt, faces.part("PublicTest"))) is None
+    part = faces.part("PublicTest")
+    assert framing_loss(contempt, part, prediction_table(contempt, part)) is None
 
 
 def test_random_framing_costs_a_reader_of_edges_its_accuracy(faces: FaceSet) -> None:
@@ -97,8 +99,10 @@ def test_random_framing_costs_a_reader_of_edges_its_accuracy(faces: FaceSet) -> 
         bright = (faces[:, :, 0].mean(1) == 255) & (faces[:, :, 1].mean(1) == 0)
         return np.stack([bright, ~bright, *[0 * bright] * 5], 1).astype(np.float32)
 
-    found = framing_loss(Reader("edge", CLASSES, edge), thin, answer(Reader("edge", CLASSES, edge), thin))
+    network = Recognizer("edge", CLASSES, edge)
+    found = framing_loss(network, thin, prediction_table(network, thin))
     assert found is not None
     assert found["mean"] > 0.9
     assert found["low"] < found["mean"] < found["high"] <= 1.1
-    assert framing_loss(READ, part, answer(READ, part)) == framing_loss(READ, part, answer(READ, part))
+    first, again = (framing_loss(READ, part, prediction_table(READ, part)) for _ in range(2))
+    assert first == again

@@ -21,7 +21,7 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.models.weights import open_model
 from fer_utils.training import loop, runs
 from fer_utils.training.distillation import Teacher
-from fer_utils.training.metrics import answer, assess, labelled_part, reader
+from fer_utils.training.metrics import labelled_part, prediction_table, recognizer, score
 from fer_utils.training.recipe import Recipe, named_recipe
 from fer_utils.training.runs import Run, open_teacher, results, train_run
 
@@ -140,11 +140,11 @@ def test_the_order_of_the_file_does_not_decide_the_weights(faces: FaceSet, tmp_p
 def test_the_accuracy_in_the_table_is_that_of_the_file(faces: FaceSet, tmp_path: Path) -> None:
     run = train_run(run_of(faces, tmp_path), faces, CPU)
     row = results([run.folder]).iloc[0]
-    read = reader(open_model(str(run.folder / "weights.safetensors")), CPU)
-    answers = answer(read, labelled_part(faces, "PublicTest"))
+    read = recognizer(open_model(str(run.folder / "weights.safetensors")), CPU)
+    answers = prediction_table(read, labelled_part(faces, "PublicTest"))
     kept = pd.read_csv(run.folder / "predictions.csv")
     assert kept[kept.part == "PublicTest"].predicted.tolist() == answers.predicted.tolist()
-    worth = assess(answers)
+    worth = score(answers)
     assert row.PublicTest_accuracy == worth["accuracy"]
     assert row.PublicTest_faces == worth["n"] == sum(c["n"] for c in worth["per_class"].values())
 

@@ -12,7 +12,7 @@ from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import FerError, InputError, Interrupted
 from fer_utils.files import atomic_write
-from fer_utils.models.weights import BUNDLED
+from fer_utils.models.bundled import BUNDLED
 from fer_utils.models.zoo import build
 from fer_utils.training import launchers, runs
 from fer_utils.training.launchers import Job, run_study, sbatch_options, train_planned

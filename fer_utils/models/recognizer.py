@@ -1,0 +1,33 @@
+"""A trained network as a function from faces to logits, whatever computes it. Needs no PyTorch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A trained network as a function: faces, uint8 `(N, 48, 48)`, to logits, float32 `(N, C)`, C its classes."""
+
+    model: str
+    classes: tuple[str, ...]
+    logits: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """The logits of faces."""
+        return self.logits(faces)
+
+    def classify(self, faces: np.ndarray) -> pd.DataFrame:
+        """A row for each face, uint8 `(N, 48, 48)`: its `label`, a number, and the probability of every class."""
+        logits = self(faces)
+        table = pd.DataFrame(softmax(logits), columns=list(self.classes))
+        table.insert(0, "label", logits.argmax(1))
+        return table
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """The probabilities `(N, C)` that logits stand for."""
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
