@@ -15,21 +15,21 @@ from fer_utils.errors import FerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Data = Annotated[str, typer.Option(help="FER2013 as csv (also .zip, .tar.gz, .gz, .xz), parquet or folder; or 'demo'.")]
+Data = Annotated[str, typer.Option(help="FER2013 as CSV (also .zip, .tar.gz, .gz, .xz), Parquet or folder; or 'demo'.")]
 RecipeOption = Annotated[str | None, typer.Option(help="quick (default), full, large, original or finetune.")]
 Target = Annotated[str | None, typer.Option(help="labels (FER2013's, 7 classes; default) or votes (FER+'s, 8).")]
 Precision = Annotated[
     str | None, typer.Option(help="float32, bfloat16, or auto (default): what this device is fastest in.")
 ]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs, if not as many as the recipe says.")]
-Device = Annotated[str, typer.Option(help="auto (an NVIDIA GPU where there is one), cpu or cuda.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Number of epochs; default: the recipe's.")]
+Device = Annotated[str, typer.Option(help="auto (an NVIDIA GPU if there is one), cpu or cuda.")]
 RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
 Teachers = Annotated[
     list[str] | None,
-    typer.Option("--teacher", help="Trained networks to distill, comma-separated: bundled names, files, run folders."),
+    typer.Option("--teacher", help="Teachers to distill from, comma-separated: bundled weights, files, run folders."),
 ]
-FerPlus = Annotated[str, typer.Option(help="Another fer2013new.csv than the bundled votes of FER+.")]
-Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, or a file of weights or of `fer export`.")]
+FerPlus = Annotated[str, typer.Option(help="A fer2013new.csv to use instead of the bundled votes of FER+.")]
+Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, a file of weights or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -47,6 +47,11 @@ def main() -> None:
             raise
         print(f"fer: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("fer_utils"):
+            raise
+        print(f"fer: {error.name} is not installed: pip install 'fer_utils[report]' (all but Slurm)", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:  # a fault of ours, or a GPU without memory
         if debug:
             raise
@@ -56,14 +61,17 @@ def main() -> None:
 
 @app.callback()
 def fer() -> None:
-    """Small convolutional nets on facial expressions. Every command takes --debug for a traceback."""
+    """Small convolutional networks for facial expressions. Every command takes --debug for a traceback."""
 
 
 @app.command()
 def data(
     path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")], as_json: AsJson = False
 ) -> None:
-    """Counts per class and usage, duplicates, flat images, and a fingerprint of the content."""
+    """Count the faces and duplicates of a data set.
+
+    Example: fer data fer2013.csv
+    """
     from fer_utils.data.faces import counts, repeats
     from fer_utils.data.load import load
 
@@ -80,7 +88,10 @@ def data(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """The zoo: name, trainable parameters, Keras count, multiply-adds, bytes of the float16 file."""
+    """List the models with parameters, MACs and file sizes.
+
+    Example: fer models --json
+    """
     from fer_utils.models.zoo import zoo
 
     table = zoo()
@@ -107,7 +118,10 @@ def train(
     study: Annotated[Path | None, typer.Option(dir_okay=False, help="A study file, to train one of its runs.")] = None,
     run: Annotated[str, typer.Option(help="The run of the study: an id that `fer study --dry-run` lists.")] = "",
 ) -> None:
-    """Train one model. Resumes an interrupted run; skips a finished one."""
+    """Train one model; resume an interrupted run.
+
+    Example: fer train mobilenet-46k --data fer2013.csv --recipe full
+    """
     from fer_utils.data.load import load
     from fer_utils.errors import InputError
     from fer_utils.training.devices import pick_device
@@ -179,7 +193,10 @@ def study(
     status: Annotated[bool, typer.Option("--status", help="Show the progress of a study that runs elsewhere.")] = False,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The results table to write.")] = Path("results.csv"),
 ) -> None:
-    """Train what is missing of a study; write its results table."""
+    """Train a grid of runs; write their results table.
+
+    Example: fer study --data fer2013.csv --models mobilenet-46k,cnn-48k --seeds 0,1,2
+    """
     from fer_utils.errors import InputError
     from fer_utils.models.zoo import HOMEWORK
     from fer_utils.training.launchers import Job, run_study, sbatch_options
@@ -229,7 +246,10 @@ def evaluate(
     ferplus: FerPlus = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a network's accuracy on faces with labels or votes."""
+    """Measure a network's accuracy on faces with labels.
+
+    Example: fer evaluate compact-46k --data fer2013.csv
+    """
     import pandas as pd
 
     from fer_utils.data.load import load
@@ -266,15 +286,18 @@ def evaluate(
 def predict(
     model: Net,
     paths: Annotated[
-        list[Path], typer.Argument(help="A csv or parquet of faces; or images of a face each, or folders.")
+        list[Path], typer.Argument(help="Images of one face each, folders of them; or one CSV or Parquet file.")
     ],
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="The csv; of a csv submission.csv, of images none if not given.")
+        Path | None, typer.Option(dir_okay=False, help="CSV to write; default for tables: submission.csv.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda: compute with PyTorch, not ONNX Runtime.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify faces in images, folders, CSV or Parquet files."""
+    """Classify faces in images, folders, CSV or Parquet.
+
+    Example: fer predict compact-46k face.png photos/
+    """
     from fer_utils.files import atomic_write
     from fer_utils.inference import recognizer
 
@@ -292,14 +315,17 @@ def predict(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A model that ships, a run folder or a file of weights.")],
+    model: Annotated[str, typer.Argument(help="Bundled weights, a run folder or a file of weights.")],
     format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="The file; if not given, MODEL.onnx, MODEL-int8.onnx and so on.")
+        Path | None, typer.Option(dir_okay=False, help="File to write; default: MODEL.onnx, MODEL-int8.onnx and so on.")
     ] = None,
     data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
 ) -> None:
-    """Export a trained network to ONNX: uint8 (N, 48, 48) to logits (N, C)."""
+    """Export a trained network to an ONNX file.
+
+    It takes faces, uint8 (N, 48, 48), and gives logits (N, C). Example: fer export compact-46k --format int8
+    """
     from fer_utils.data.faces import split
     from fer_utils.data.load import load
     from fer_utils.inference.export import export as write
@@ -315,10 +341,13 @@ def export(
 def bench(
     data: Data = "demo",
     model: Annotated[str, typer.Option(help="A name that `fer models` lists.")] = "mobilenet-46k",
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each way is timed.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for each measurement.")] = 20.0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure training speed on this CPU."""
+    """Measure training speed on this CPU.
+
+    Example: fer bench --model mobilenet-46k
+    """
     import pandas as pd
 
     from fer_utils.training import bench
@@ -344,27 +373,30 @@ def bench(
 def report(
     data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; or 'demo'.")] = None,
     recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
-    language: Annotated[str | None, typer.Option(help="The language of the report: en or zh-TW.")] = None,
-    out: Annotated[Path, typer.Option(dir_okay=False, help="The PDF; the HTML file comes to lie beside it.")] = Path(
-        "report.pdf"
-    ),
-    seeds: Annotated[str | None, typer.Option(help="Whole numbers, with commas between.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language: en or zh-TW.")] = None,
+    out: Annotated[
+        Path, typer.Option(dir_okay=False, help="PDF to write; the HTML version is saved next to it.")
+    ] = Path("report.pdf"),
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
     epochs: Epochs = None,
-    device: Annotated[str | None, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto (a GPU if there is one), cpu or cuda.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
     teacher: Teachers = None,
-    author: Annotated[str, typer.Option(help="Who hands it in, below the title.")] = "",
-    figures: Annotated[Path | None, typer.Option(help="Folder for the figures and the results table.")] = None,
+    author: Annotated[str, typer.Option(help="Author, printed below the title.")] = "",
+    figures: Annotated[Path | None, typer.Option(help="Folder for figures and tables.")] = None,
     budgets: Annotated[
-        str | None, typer.Option(help="Sizes of the nets that differ in one thing at a time: 20k,46k; or '' for none.")
+        str | None, typer.Option(help="Sizes of the ablation, e.g. 20k,46k; '' for no ablation.")
     ] = None,
-    budget_seeds: Annotated[str | None, typer.Option(help="Their seeds.")] = None,
-    budget_epochs: Annotated[int | None, typer.Option(min=1, help="Their epochs; --epochs if not given.")] = None,
-    ferplus: Annotated[str | None, typer.Option(help="Another fer2013new.csv than the bundled votes of FER+.")] = None,
+    budget_seeds: Annotated[str | None, typer.Option(help="Seeds of the ablation.")] = None,
+    budget_epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the ablation; default: --epochs.")] = None,
+    ferplus: Annotated[
+        str | None, typer.Option(help="A fer2013new.csv to use instead of the bundled votes of FER+.")
+    ] = None,
 ) -> None:
-    """Train what is missing, run the four notebooks, and write the report as PDF and HTML.
+    """Run the notebooks; write the report as PDF and HTML.
 
-    What is not given here is as the notebooks have it in their first code cell.
+    Options that are not given are as the notebooks have them in their first code cell. Missing runs are trained first.
+    Example: fer report --data fer2013.csv --author "Your name"
     """
     from fer_utils.document.build import make_report
 

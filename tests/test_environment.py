@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 
 import yaml
 from rattler import MatchSpec
@@ -26,7 +27,8 @@ def conda() -> dict[str, str]:
 def pip() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {"python": project["requires-python"]}
-    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    for line in (line for line in lines if not line.startswith("fer_utils[")):
         match = re.fullmatch(r"([A-Za-z0-9_-]+)(>=[\d.]+)", line)
         assert match, line
         name = match[1].lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""The report from end to end: train what is missing, run the notebooks, typeset."""
+"""Build the report: train what is missing, run the notebooks, typeset."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ from fer_utils.analysis.summary import summarize
 from fer_utils.data.load import load
 from fer_utils.document import execute, export
 from fer_utils.document.combine import answers, combine
-from fer_utils.document.parameters import NEEDED, check_parameters, study, study_of_equals
+from fer_utils.document.parameters import NEEDED, check_parameters, study, ablation_study
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
 from fer_utils.models.bundled import bundled
@@ -26,18 +26,17 @@ def defaults(notebook: Path) -> dict[str, Any]:
     try:
         return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
     except (SyntaxError, ValueError) as error:  # papermill ends a value where it sees a #
-        raise InputError(f"{notebook.name}: a parameter is no plain value, or has a # in it ({error})") from None
+        raise InputError(f"{notebook.name}: a parameter is not a plain value, or contains a # ({error})") from None
 
 
 def make_report(
     out: Path = Path("report.pdf"), figures_dir: Path | None = None, author: str = "", **given: Any
 ) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it, under the name of its author; return what was written.
+    """Write the report as PDF to `out` and as HTML beside it; return the files.
 
-    `given` are parameters of the notebooks, which take the place of their own; one that is None or not given stays as
-    the notebook has it. Everything is checked before anything runs. Finished runs and notebooks are taken as they are.
-    With `figures_dir` the figures go there as well, and the results: `report-runs.csv`, a row a run,
-    `report-results.csv`, a row a model trained one way, and `report-answers.md`, the answers alone.
+    `given` overrides the notebooks' own parameters, except where it is None. Everything is checked before anything
+    runs. Finished runs and notebooks are reused. With `figures_dir`, figures go there too, and `report-runs.csv` (a row
+    per run), `report-results.csv` (a row per model trained one way) and `report-answers.md`.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -95,5 +94,5 @@ def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
     The last notebook comes first: it asks for all models, which so are trained side by side.
     """
     tables = [study(**each) for each in reversed(parameters)]
-    tables += [study_of_equals(**each) for each in parameters if each.get("budgets")]
+    tables += [ablation_study(**each) for each in parameters if each.get("budgets")]
     return pd.concat(tables).drop_duplicates("run", ignore_index=True)

@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import PACKAGE, code_version
 
-NOTEBOOKS = PACKAGE.parent / "notebooks"  # the package is used from the project's folder
+NOTEBOOKS = PACKAGE / "notebooks"  # in a clone a link to the folder of that name
 
 
 def sources() -> list[Path]:

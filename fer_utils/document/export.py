@@ -27,6 +27,7 @@ from fer_utils.report.outputs import METADATA, write_figure
 HERE = Path(__file__).parent
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 # Without citations: an @ in a text of one's own is no reference to a bibliography.
+SAFE = f"--lua-filter={HERE / 'safe.lua'}"
 PANDOC_MARKDOWN = "markdown-citations-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
 TYPST = "typst-smart"  # Pandoc has set the quotes; Typst's own rules would make a prime of one that follows a digit.
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
@@ -91,10 +92,10 @@ def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
             name = f"own-{len(found)}{Path(target).suffix}"
             if pasted := cell.get("attachments", {}).get(target.removeprefix("attachment:")):
                 found[name] = b64decode(next(iter(pasted.values())))
-            elif (file := folder / unquote(target)).is_file():
+            elif (file := (folder / unquote(target)).resolve()).is_file() and folder.resolve() in file.parents:
                 found[name] = file.read_bytes()
             else:
-                raise FerError(f"the picture {target} of a Markdown cell is no file in {folder.resolve()}")
+                raise FerError(f"the picture {target} of a Markdown cell is not a file in {folder.resolve()}")
             cell.source = cell.source.replace(f"({target}", f"({name}")
     return found
 
@@ -183,7 +184,7 @@ class TypstPDFExporter(_PandocExporter):
 
     def convert(self, markdown: str, folder: Path) -> bytes:
         """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
-        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000"]
+        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000", SAFE]
         text = pypandoc.convert_text(markdown, TYPST, PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")
@@ -211,7 +212,7 @@ class ReportHTMLExporter(_PandocExporter):
 
     def convert(self, markdown: str, folder: Path) -> str:
         """The HTML page."""
-        options = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=1", "--columns=1000"]
+        options = [SAFE, "--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=1", "--columns=1000"]
         options += [f"--resource-path={folder}", f"--template={HERE / 'report.html'}", f"--css={HERE / 'report.css'}"]
         return pypandoc.convert_text(markdown, "html5", PANDOC_MARKDOWN, extra_args=options)
 

@@ -1,4 +1,4 @@
-"""What a notebook calls: check its parameters, train what is missing, return the results table."""
+"""The parameters of a notebook: check them, train what they ask for, and return the results table."""
 
 import ast
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "budget_epochs": (int,),
     "ferplus": (str,),
 }
-NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferplus"}  # those that every notebook has
+NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferplus"}  # in every notebook
 
 
 def study(**parameters: Any) -> pd.DataFrame:
@@ -45,18 +45,18 @@ def study(**parameters: Any) -> pd.DataFrame:
     return _trained(parameters, split_names(parameters["models"]))
 
 
-def study_of_equals(**parameters: Any) -> pd.DataFrame:
-    """The same for the nets of equal size that the parameter `budgets` names, which learn from the labels.
+def ablation_study(**parameters: Any) -> pd.DataFrame:
+    """The same for the ablation's models at the sizes in the parameter `budgets`, trained from labels.
 
-    A table without rows if it names none.
+    The table has no rows if there are none.
     """
     check_parameters(parameters)
-    nets = nets_of(parameters.get("budgets", ""))
-    if not nets:
+    models = ablation_models(parameters.get("budgets", ""))
+    if not models:
         return pd.DataFrame({"model": []})
     epochs = parameters.get("budget_epochs") or parameters["epochs"]
     own = {"seeds": parameters.get("budget_seeds", 0), "epochs": epochs, "teachers": ""}
-    return _trained({**parameters, **own}, nets)
+    return _trained({**parameters, **own}, models)
 
 
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
@@ -66,30 +66,30 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         whole_numbers(str(parameters["seeds"])),
         parameters["recipe"],
         parameters["epochs"] or None,
-        teachers=[name if bundled(name) else located(name) for name in split_names(parameters["teachers"])],
+        teachers=[name if bundled(name) else resolve_path(name) for name in split_names(parameters["teachers"])],
         device=parameters["device"],
     )
     return run_study(
-        study, Job(located(parameters["data"]), Path(located(parameters["runs_dir"])), device=parameters["device"])
+        study, Job(resolve_path(parameters["data"]), Path(resolve_path(parameters["runs_dir"])), device=parameters["device"])
     )
 
 
-def located(path: str) -> str:
-    """A path of a notebook's parameters: where the program runs in `notebooks/`, it starts at the folder above."""
+def resolve_path(path: str) -> str:
+    """A path of a notebook's parameters; in `notebooks/` it starts at the folder above."""
     if path in ("", "demo"):
         return path
     return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
 
 
-def nets_of(budgets: str) -> list[str]:
-    """The nets of equal size for budgets such as "20k,46k"."""
+def ablation_models(budgets: str) -> list[str]:
+    """The models of the ablation for budgets such as "20k,46k"."""
     known = {matched.thousands(budget): budget for budget in matched.BUDGETS}
     names = split_names(budgets)
     if budgets and not names:
-        raise InputError(f"budgets {budgets!r} names none: give some of {', '.join(known)}, or ''")
+        raise InputError(f"budgets {budgets!r} names none: allowed are {', '.join(known)}, or ''")
     for budget in names:
         check_name("budget", budget, known)
-    return [net for budget in names for net in matched.chain(known[budget])]
+    return [model for budget in names for model in matched.chain(known[budget])]
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -101,11 +101,11 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             allowed = " or ".join(kind.__name__ for kind in PARAMETERS[name])
             raise InputError(f"parameter {name} is {value!r}, of type {type(value).__name__}; allowed is {allowed}")
     labels(parameters["language"])
-    nets_of(parameters.get("budgets", ""))
+    ablation_models(parameters.get("budgets", ""))
 
 
 def check_injected(cells: list[str]) -> None:
-    """Refuse a name that papermill injects and the notebook's own parameters do not have, among the cells that ran."""
+    """Refuse a name that papermill injected into the cells that ran and that is none of the notebook's parameters."""
     place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
     own = [name for cell in cells[:place] for name in _assigned(cell)]
     for name in _assigned(cells[place]):

@@ -84,8 +84,31 @@ def test_pictures_and_words_of_ones_own_are_set(exporter: type[Exporter], tmp_pa
     else:
         assert document.count("data:image/png") == 2
     nb.cells[0].source = "![gone](gone.png)"
-    with pytest.raises(FerError, match=r"the picture gone\.png of a Markdown cell is no file in"):
+    with pytest.raises(FerError, match=r"the picture gone\.png of a Markdown cell is not a file in"):
         exporter().from_notebook_node(nb, resources)
+
+
+@pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
+def test_a_notebook_of_others_runs_no_scripts_and_reads_no_files(exporter: type[Exporter], tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret.png", tmp_path / "theirs"
+    Image.new("L", (48, 48)).save(secret)
+    folder.mkdir()
+    html = f'<img src="file://{secret}"><script>alert(1)</script>'
+    code = new_code_cell("1", outputs=[new_output("display_data", {"text/html": html})], execution_count=1)
+    texts = [html, f"before {html} after", "```{=html}\n<script>alert(2)</script>\n```", "[here](javascript:alert(3))"]
+    nb = new_notebook(cells=[code, *map(new_markdown_cell, texts)])
+    document, _ = exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
+    if isinstance(document, bytes):
+        assert not pypdf.PdfReader(io.BytesIO(document)).pages[0].images
+        document = text_of(document)
+    assert "before" in document
+    assert "here" in document
+    for active in ("<script", "javascript:", "file:", "data:image", "alert(2)", "alert(3)"):
+        assert active not in document
+    for outside in (str(secret), "../secret.png"):
+        nb.cells[1].source = f"![theirs]({outside})"
+        with pytest.raises(FerError, match="is not a file in"):
+            exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
 
 
 @pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])

@@ -113,7 +113,7 @@ def test_the_notebooks_between_them_use_all_of_the_homeworks_models() -> None:
 
 
 def test_budgets_name_nets_of_equal_size() -> None:
-    assert parameters.nets_of("") == []
-    assert parameters.nets_of("46k") == ["cnn4fc-46k", "cnn8fc-46k", "cnn8-46k", "narrow8-9k", "separable8-46k"]
+    assert parameters.ablation_models("") == []
+    assert parameters.ablation_models("46k") == ["cnn4fc-46k", "cnn8fc-46k", "cnn8-46k", "narrow8-9k", "separable8-46k"]
     with pytest.raises(InputError, match=r"unknown budget '47k'.* 10k, 20k, 46k"):
-        parameters.nets_of("20k,47k")
+        parameters.ablation_models("20k,47k")
