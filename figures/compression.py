@@ -19,7 +19,7 @@ FILES = Path("figures/compression.csv")
 
 
 def main() -> None:
-    """Measure the compact nets that ship, and the homework's MobileNet."""
+    """Measure the bundled compact networks and mobilenet-46k."""
     faces = load(sys.argv[1])
     names = [name for name in bundled_names() if name.startswith("compact-") and name.endswith(".fer2013")]
     rows = [compressed(weights.open_model(name), faces, "PublicTest") for name in [*names, "mobilenet-46k"]]

@@ -1,4 +1,4 @@
-"""What is published of many runs: `python -m figures.publish TABLE.csv|RUN...` in the project's folder.
+"""Publish runs: `python -m figures.publish TABLE.csv|RUN...` in the project's folder.
 
 It copies the bundled weights: for each model and target those of the run that is best on validation. It writes
 `figures/runs.csv` (a row for each run), `figures/results.csv` (a row for each model trained one way), the curve of
@@ -26,7 +26,7 @@ from fer_utils.report.size_figures import curve
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
-# Columns of texts that may be empty or, in a table of earlier runs, missing; and what that means.
+# Text columns that may be empty or, in earlier tables, missing; and their defaults.
 DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
 SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # by which the best run is chosen
 
@@ -66,7 +66,7 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
     text = readme.read_text(encoding="utf-8")
     found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", text, re.DOTALL)
     if not found:
-        raise FerError(f"{readme}: no place for a table, which lies between <!-- {name} --> and <!-- /{name} -->")
+        raise FerError(f"{readme}: no place for the table: add <!-- {name} --> and <!-- /{name} -->")
     if block is not None:
         atomic_write(readme, text[: found.start()] + block + text[found.end() :])
     return found[0]
@@ -98,7 +98,7 @@ def _of_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best(table: pd.DataFrame) -> list[int]:
-    """The rows that ship: for each model and target, the best on validation whose weights are there or shipped before.
+    """The bundled rows: for each model and target, the best on validation whose weights exist or were bundled before.
 
     A record of a run may lack its weights.
     """
@@ -118,7 +118,7 @@ def _weights(run: Any) -> Path | None:
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
-    """Tables and folders of runs as one table, of the nets of today; each run once, as the first that has it says."""
+    """Tables and run folders as one table, of today's models; of a run that several have, the first row counts."""
     tables = []
     for file in files:
         found = results([file]) if file.is_dir() else pd.read_csv(file, dtype=dict.fromkeys(DEFAULTS, str))
@@ -130,7 +130,7 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     table = table.reindex(columns=[*dict.fromkeys([*table, "run", "shipped"])])
     table = table[_of_today(table)]
-    # A study does not know that a run of its table ships, but the earlier table does.
+    # Only the earlier table knows which runs are bundled.
     table["shipped"] = table.shipped.eq(True).groupby([table[name] for name in (*KEY, "finished")]).transform("any")
     if len(prints := table.fingerprint.unique()) > 1:
         raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
@@ -138,7 +138,7 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
 
 
 def _of_today(table: pd.DataFrame) -> pd.Series:
-    """Which rows are of a net that the zoo still has under their name: one that was redesigned is another net."""
+    """Which rows are of a model that the zoo still has unchanged under its name."""
     today = set()
     for model, target in set(zip(table.model, table.target, strict=True)):
         if model in zoo.MODELS:

@@ -158,7 +158,7 @@ def test_runs_of_a_net_that_was_redesigned_are_left_out(tmp_path: Path) -> None:
 
 def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
-    with pytest.raises(FerError, match="no place for a table, which lies between <!-- networks -->"):
+    with pytest.raises(FerError, match="no place for the table: add <!-- networks -->"):
         publish(table_of({"cnn-48k": 0.5}), tmp_path)
 
 

@@ -12,8 +12,8 @@ from fer_utils.analysis.statistics import Difference, difference
 from fer_utils.analysis.summary import Results
 from fer_utils.models import matched, zoo
 
-STEPS = ("depth_step", "head_step", "block_step", "width_step")  # what changes from net to net of `matched.chain`
-# What lies between the nets of the chain that are of equal size: the block together with the width that it pays for.
+STEPS = ("depth_step", "head_step", "block_step", "width_step")  # from model to model of `matched.chain`
+# Between its parameter-matched models: the separable block counts together with the width that it allows.
 PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}
 SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
 
@@ -40,7 +40,7 @@ def compare(results: Results, first: str, second: str, measure: str) -> Comparis
 
 
 def matched_pairs(results: Results, measure: str) -> list[Comparison]:
-    """Every MobileNet beside the plain CNN nearest to it in size, where there is one within `SAME_SIZE`."""
+    """Every MobileNet with the plain CNN nearest in size, if one is within `SAME_SIZE`."""
     summary = results.summary
     cnns = summary[summary.family == "cnn"]
     pairs = []
@@ -67,19 +67,19 @@ def caught_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Se
 
 
 def steps(results: Results, budget: int) -> list[Comparison]:
-    """The steps from the plain CNN to the MobileNet at a budget, each a net beside the one before it."""
+    """The steps of the ablation at a budget, each a model compared with the one before it."""
     chain = matched.chain(budget)
     return [compare(results, after, before, results.measure) for before, after in pairwise(chain)]
 
 
 def parts(results: Results, budget: int) -> dict[str, Comparison]:
-    """What lies between the plain CNN and the MobileNet of a budget, a pair of nets of equal size a part."""
+    """The parts of the ablation at a budget, each a parameter-matched pair."""
     chain, measure = matched.chain(budget), results.measure
     return {part: compare(results, chain[after], chain[before], measure) for part, (before, after) in PARTS.items()}
 
 
 def budgets(table: pd.DataFrame) -> list[int]:
-    """The budgets at which all nets of equal size are in the table."""
+    """The budgets at which all models of the ablation are in the table."""
     return [budget for budget in matched.BUDGETS if set(matched.chain(budget)) <= set(table.model)]
 
 

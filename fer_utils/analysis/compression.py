@@ -1,4 +1,4 @@
-"""How small a file a trained network fits in, and what that costs in accuracy and time."""
+"""File formats of a trained network: size, accuracy and latency."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from fer_utils.training.metrics import labelled_part, recognizer
 
 
 def compressed(trained: Trained, faces: FaceSet, measure: str) -> pd.DataFrame:
-    """A row a format: `format`, `bytes`, the accuracy of the file on a part of the faces, and `milliseconds` a face."""
+    """A row per format: `format`, `bytes`, accuracy on a part of the faces, latency in `milliseconds`."""
     part, training = labelled_part(faces, measure), split(faces)[0].images
     size = weights.file_bytes(trained.net, trained.model)
     rows: list[tuple[str, int, Recognizer]] = [("float16", size, recognizer(trained, torch.device("cpu")))]

@@ -1,4 +1,4 @@
-"""Where nets fail: which expressions they take for which, and whether people agree with the label."""
+"""Errors by expression: confusion, recall, and whether people agree with the labels."""
 
 import numpy as np
 import pandas as pd
@@ -12,21 +12,21 @@ from fer_utils.training.metrics import labelled_part
 
 
 def examples(table: pd.DataFrame) -> list[str]:
-    """The models whose failures are shown: the smallest MobileNet, the smallest plain CNN, and the largest net."""
+    """The models shown: the smallest MobileNet, the smallest plain CNN and the largest model."""
     summary = summarize(table).sort_values("parameters")
     smallest = [summary[summary.family == family].model.head(1) for family in ("mobilenet", "cnn")]
     return list(dict.fromkeys([*pd.concat(smallest), *summary.model.tail(1)]))
 
 
 def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """What a model of the table, its first seed, said of each face of the test."""
+    """The predictions of a model's first seed on the test faces."""
     run = table[table.model == model].sort_values("seed").run.iloc[0]
     found = predictions(run)
     return found[found.part == final_measure(table)].reset_index(drop=True)
 
 
 def confusion(said: pd.DataFrame) -> np.ndarray:
-    """The share of each expression's faces (rows) that are taken for each expression (columns)."""
+    """The confusion matrix `(7, 7)`: rows are labels and sum to 1, columns predictions."""
     classes = range(len(CLASSES))
     shares = pd.crosstab(said.label, said.predicted, normalize="index")
     return shares.reindex(index=classes, columns=classes, fill_value=0.0).to_numpy()
@@ -59,14 +59,14 @@ def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray | None:
 
 
 def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
-    """The share of the faces read wrongly, and of those read rightly, in which a majority saw another expression."""
+    """On what share of misclassified faces, and of the others, the majority differs from the label."""
     clear = votes != UNLABELLED
     wrong, disagree = (said.predicted != said.label).to_numpy(), votes != said.label.to_numpy()
     return float(disagree[clear & wrong].mean()), float(disagree[clear & ~wrong].mean())
 
 
 def clear_accuracies(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
-    """Accuracy by what the voters saw, and by the label, both on the faces on which the voters have a majority."""
+    """Accuracy against the voters' majority and against the label, on faces with a majority."""
     by_votes, by_label = said.predicted.to_numpy() == votes, (said.predicted == said.label).to_numpy()
     clear = votes != UNLABELLED
     return float(by_votes[clear].mean()), float(by_label[clear].mean())

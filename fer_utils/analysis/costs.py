@@ -1,4 +1,4 @@
-"""What accuracy costs: parameters, arithmetic, bytes, time for one face, and training."""
+"""Costs of the models: parameters, MACs, file size, latency and training time."""
 
 import timeit
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "se
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:
-    """The summary of a results table with every cost of its models; the time for a face is measured here and now."""
+    """The summary of a results table with all costs of its models. Latency is measured now."""
     summary = summarize(table)
     nets = [Trained(name, CLASSES, zoo.build(name)) for name in summary.model]
     return summary.assign(
@@ -31,9 +31,9 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def face_milliseconds(readers: Sequence[Recognizer]) -> list[float]:
-    """How long each of the readers takes for one face on one thread of this CPU: the fastest of its times.
+    """The latency of each network, batch 1, on one thread of this CPU: the fastest of 50 times.
 
-    They take turns, so that what else the machine does slows all of them; the fastest is what it spoils least.
+    The networks take turns, so that other load on the machine slows all of them alike.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -44,7 +44,7 @@ def face_milliseconds(readers: Sequence[Recognizer]) -> list[float]:
 
 
 def front(cost: pd.Series, accuracy: pd.Series) -> np.ndarray:
-    """Which models no cheaper one equals in accuracy, in the order of their cost: positions."""
+    """The positions of the Pareto-optimal models, in the order of their cost."""
     order = np.lexsort([-accuracy, cost])
     best = np.maximum.accumulate(accuracy.to_numpy()[order])
     return order[np.diff(best, prepend=-np.inf) > 0]

@@ -1,4 +1,4 @@
-"""What the answers to the four questions say, as numbers and names: the facts of the report's templates."""
+"""The facts that the report's templates state: numbers and names, no language."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -135,7 +135,7 @@ def _methods(table: pd.DataFrame) -> Facts:
 
 
 def _growth(pair: Comparison) -> Facts:
-    """A large model, which comes first in the pair, beside a small one."""
+    """A large model, the first of the pair, compared with a small one."""
     return {
         "small": _model(pair.second, pair.measure),
         "large": _model(pair.first, pair.measure),
@@ -235,7 +235,7 @@ def _structure(pair: Comparison) -> Facts:
 
 
 def _ablation(table: pd.DataFrame) -> Facts:
-    """What lies between a plain CNN and the MobileNet of equal size, part by part, at every budget."""
+    """The steps and parts of the ablation at every budget."""
     results, at = Results(table), budgets(table)
     by_part = [parts(results, budget) for budget in at]
     by_step = zip(*(steps(results, budget) for budget in at), strict=True)

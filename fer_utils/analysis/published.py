@@ -1,4 +1,4 @@
-"""Results of others that stand beside ours: the original report's, and networks of other projects."""
+"""Published results of others: the original report, and other projects."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pandas as pd
 from fer_utils.analysis.summary import is_demo
 
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
-# What the original report gives: validation of questions 2 and 3, PublicTest of question 1.
+# The original report: validation for questions 2 and 3, PublicTest for question 1.
 ORIGINAL = pd.DataFrame(
     [
         ("mobilenet-46k", 0.636364, 0.63109),
@@ -24,5 +24,5 @@ ORIGINAL = pd.DataFrame(
 
 
 def original(table: pd.DataFrame) -> pd.DataFrame:
-    """What stands beside a results table of the original's numbers, by model: none of them beside drawn faces."""
+    """The original report's accuracies by model; none for a table of demo results."""
     return (ORIGINAL[:0] if is_demo(table) else ORIGINAL).set_index("model")

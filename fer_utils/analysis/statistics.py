@@ -1,4 +1,4 @@
-"""What the numbers allow one to say: intervals and paired tests, from what each run said of each face."""
+"""Confidence intervals and paired tests, from the predictions of each run."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RESAMPLES = 2000
 
 
 def interval(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of n (Wilson 1927, JASA 22:209)."""
+    """The 95 % confidence interval of a share of n (Wilson 1927, JASA 22:209)."""
     z = norm.ppf(1 - LEVEL / 2)
     middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
@@ -36,7 +36,7 @@ def _sorted_predictions(run: str, mtime_ns: int) -> pd.DataFrame:
 
 
 def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Which faces of a part the runs of one model read rightly: bool, a row a seed and a column a face."""
+    """The correctly classified faces of a part: bool, a row per seed and a column per face."""
     rows = {}
     for seed, run in runs[["seed", "run"]].itertuples(index=False):
         answers = predictions(run)
@@ -54,17 +54,17 @@ class Difference:
 
     @cached_property
     def by_seed(self) -> np.ndarray:
-        """By how many percentage points the first is better, seed by seed."""
+        """The lead of the first in percentage points, seed by seed."""
         return 100 * (self.first.mean(1) - self.second.mean(1))
 
     @property
     def points(self) -> float:
-        """By how many percentage points the first is better, to a tenth: the mean over each model's seeds."""
+        """The lead of the first in percentage points, rounded to a tenth: the mean over seeds."""
         return round(100 * float(self.first.mean() - self.second.mean()), 1) + 0.0  # never -0.0
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of that for other faces and, with several seeds, for other seeds.
+        """The 95 % confidence interval of the lead, over faces and, with several seeds, over seeds.
 
         Percentiles of a bootstrap: faces are drawn for both models alike, seeds for both alike, and each of the faces
         is seen with each of the seeds (Owen 2007, Annals of Applied Statistics 1:386). Faces with equal gains are drawn
@@ -89,12 +89,12 @@ class Difference:
 
     @property
     def decided(self) -> bool:
-        """Whether one beats the other: with every seed, and more often than chance would."""
+        """Whether the difference is statistically significant, with the same sign for every seed."""
         return self.p < LEVEL
 
 
 def _mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    one, other = int((first & ~second).sum()), int((second & ~first).sum())  # faces that one of the two reads rightly
+    one, other = int((first & ~second).sum()), int((second & ~first).sum())  # faces that only one gets right
     return float(binomtest(one, max(one + other, 1)).pvalue)  # where there are none: 1
 
 

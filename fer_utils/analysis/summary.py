@@ -10,17 +10,16 @@ from fer_utils.data import demo
 from fer_utils.data.faces import USAGES
 from fer_utils.training.runs import COLUMNS
 
-NAMES = ("start", "teachers")  # of trained nets, empty where there are none
-# What tells one way of training from another: of a recipe, what is in the table.
+NAMES = ("start", "teachers")  # of networks; empty where there are none
+# The columns that distinguish one way of training from another.
 WAY = ["model", "recipe", *COLUMNS, "batchnorm", *NAMES, "target"]
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a model trained one way, by family and size, from a results table with one row a run.
+    """A row per model and way of training (`WAY`), by family and size, from a table with a row per run.
 
-    One way is what `WAY` has.
-    Every accuracy `X_accuracy` is the mean over the seeds, with `X_deviation` between them (NaN for a single seed) and
-    the 95 % interval `X_low`..`X_high` that the number of faces allows (Wilson 1927, JASA 22:209).
+    `X_accuracy` is the mean over seeds, `X_deviation` their standard deviation (NaN for one seed), and
+    `X_low`..`X_high` the 95 % confidence interval over faces (`statistics.interval`).
     """
     names = {name: table[name].astype(object).mask(table[name].isna(), "") for name in NAMES}
     groups = table.assign(**names).groupby(WAY, sort=False)  # in a table from a file, an empty name is NaN
@@ -40,13 +39,13 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A results table with what is computed from it, once."""
+    """A results table and what is computed from it once."""
 
     table: pd.DataFrame
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """A row for each model trained one way."""
+        """The summary of the table."""
         return summarize(self.table)
 
     @cached_property
@@ -56,28 +55,28 @@ class Results:
 
     @cached_property
     def measure(self) -> str:
-        """What results are stated on."""
+        """The part of the data that results are stated on."""
         return final_measure(self.table)
 
 
 def best_ways(table: pd.DataFrame) -> pd.DataFrame:
-    """Of the summary of a results table, for each model, taught and not, the way of training best on validation."""
+    """For each model, distilled and not, the way of training that is best on validation."""
     summary = summarize(table)
     return summary.loc[summary.groupby(["model", summary.teachers != ""]).validation_accuracy.idxmax().sort_values()]
 
 
 def measures(table: pd.DataFrame) -> list[str]:
-    """What the table has accuracies of: `validation`, and the test usages that the data have."""
+    """The parts that the table has accuracies on: `validation` and the tests."""
     return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]
 
 
 def stated_measures(table: pd.DataFrame) -> list[str]:
-    """What a comparison is stated on: the final measure, and validation, on which nets are chosen."""
+    """The parts that comparisons are stated on: the final measure and validation."""
     return list(dict.fromkeys([final_measure(table), "validation"]))
 
 
 def final_measure(table: pd.DataFrame) -> str:
-    """What a result is stated on: PublicTest where the data have it, else another test, else validation."""
+    """PublicTest if the data have it, else another test, else validation."""
     return [*measures(table)[1:], "validation"][0]
 
 
@@ -97,5 +96,5 @@ def run_epochs(summary: pd.DataFrame) -> list[int]:
 
 
 def shown_seed(table: pd.DataFrame) -> int | None:
-    """The seed of what shows single runs, where there are several."""
+    """The seed that figures of single runs show; None if there is only one."""
     return int(table.seed.min()) if table.seed.nunique() > 1 else None

@@ -12,7 +12,7 @@ from fer_utils.analysis.summary import summarize
 from fer_utils.data.load import load
 from fer_utils.document import execute, export
 from fer_utils.document.combine import answers, combine
-from fer_utils.document.parameters import NEEDED, check_parameters, study, ablation_study
+from fer_utils.document.parameters import NEEDED, ablation_study, check_parameters, study
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
 from fer_utils.models.bundled import bundled
@@ -61,7 +61,7 @@ def make_report(
 
 
 def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """What a notebook runs with: its own parameters, or those given that it has, checked and with whole paths."""
+    """A notebook's parameters with those given, checked and with absolute paths."""
     own = defaults(source)
     if missing := NEEDED - own.keys():
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
@@ -76,22 +76,22 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_path(teacher: str) -> str:
-    """A teacher, where it is a file or a folder by its whole path."""
+    """A teacher; if it is a file or a folder, its absolute path."""
     path = Path(teacher).expanduser()
     return str(path.resolve()) if path.exists() and not bundled(teacher) else teacher
 
 
 def _common(parameters: list[dict[str, Any]], name: str) -> str:
-    """The value that all notebooks have of a parameter, since one report is about it."""
+    """The value of a parameter that must be the same in all notebooks."""
     if len(values := {each[name] for each in parameters}) > 1:
         raise InputError(f"the notebooks have different {name}: {', '.join(sorted(values))}. Give one to `fer report`")
     return values.pop()
 
 
 def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
-    """The results of all runs that the notebooks ask for, which then find them finished.
+    """Train all runs that the notebooks ask for; the results table.
 
-    The last notebook comes first: it asks for all models, which so are trained side by side.
+    The last notebook comes first, since it asks for all models, which are then trained side by side.
     """
     tables = [study(**each) for each in reversed(parameters)]
     tables += [ablation_study(**each) for each in parameters if each.get("budgets")]

@@ -66,7 +66,7 @@ def provenance_facts(table: pd.DataFrame, language: str) -> Facts:
     trained = [(str(recipe), sorted(rows.epochs.unique())) for recipe, rows in summary.groupby("recipe", sort=False)]
     return {
         "runs": len(table),
-        # A file's name may hold what Markdown reads as a mark.
+        # escaped for Markdown
         "faces": "" if is_demo(table) else re.sub(r"([^\w\s.]|_)", r"\\\1", first.data),
         "fingerprint": first.fingerprint,
         "run_seeds": run_seeds(summary),
@@ -86,7 +86,7 @@ def provenance_facts(table: pd.DataFrame, language: str) -> Facts:
 
 
 def _recipe_facts(name: str, epochs: list[int]) -> Facts:
-    """A recipe's hyperparameters, and whether some networks were trained for fewer epochs than it has."""
+    """A recipe's hyperparameters, and whether some networks were trained for fewer epochs."""
     recipe, whole = named_recipe(name, int(epochs[-1])), RECIPES[name].epochs
     values: dict[str, Any] = vars(recipe) | vars(recipe.augmentation)
     return values | {
@@ -108,7 +108,7 @@ def answers(notebooks: list[NotebookNode]) -> list[str]:
 
 
 def _links(cells: list[NotebookNode], numbers: Counter[str], names: Labels) -> Iterator[str]:
-    """A link to each figure and table of some cells, by its number in the report, where `numbers` go on."""
+    """A link to each figure and table of some cells; `numbers` counts them across the report."""
     for output in outputs(cells):
         for kind, mark in (("figure", "fig"), ("table", "tbl")):
             if name := output.get("metadata", {}).get(METADATA, {}).get(kind):

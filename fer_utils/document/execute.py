@@ -1,4 +1,4 @@
-"""Notebooks as programs: run them with papermill, and keep what has run."""
+"""Run notebooks with papermill, and cache the executed ones."""
 
 import hashlib
 import json
@@ -39,8 +39,8 @@ def run_all(
 ) -> list[NotebookNode]:
     """Run notebooks, each with its parameters, two at a time; return them with their outputs, in the order given.
 
-    What has run is kept in `folder`, and taken from there while notebook, parameters, results and code are the same.
-    Raises `FerError` for a notebook that fails; it is kept as `NAME.failed.ipynb`, to be read and not to be typeset.
+    Executed notebooks are cached in `folder` until notebook, parameters, results or code change. Raises `FerError` for
+    a notebook that fails and keeps it as `NAME.failed.ipynb`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):  # two reports at once wait for each other
@@ -62,7 +62,7 @@ def _run_missing(paths: list[Path], parameters: list[dict[str, Any]], table: pd.
 
 
 def _send_stderr(path: str) -> None:
-    """Send what this process and its kernels say of themselves to a file; errors come back as exceptions."""
+    """Redirect stderr of this process and its kernels to a file."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
 

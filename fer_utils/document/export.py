@@ -34,22 +34,22 @@ SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html
 
 
 def refuse_unfinished(nb: NotebookNode) -> None:
-    """Raise if a cell failed or was not run: such a notebook is never typeset."""
+    """Raise `FerError` if a cell failed or was not run."""
     for number, cell in enumerate(nb.cells, 1):
         if cell.cell_type == "code":
             failed = [output for output in cell.outputs if output.output_type == "error"]
             if failed:
                 raise FerError(
-                    f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Mend and run the notebook first"
+                    f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Fix and run it again"
                 )
             if cell.source.strip() and cell.execution_count is None:
                 raise FerError(f"cell {number} was not run. Run the whole notebook first")
     if nb.metadata.get("papermill", {}).get("exception"):
-        raise FerError("papermill says that this notebook failed. Mend and run it first")
+        raise FerError("papermill says that this notebook failed. Fix it and run it again")
 
 
 class ShownOutputs(Preprocessor):
-    """Make of every output what a report shows: Markdown, captioned pictures, or nothing for streams and widgets."""
+    """Convert outputs to Markdown and captioned pictures; drop streams and widgets."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """Rewrite the outputs; pictures go to `resources["outputs"]`, by file name."""
@@ -70,7 +70,7 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
         return ""
     about = output.metadata.get(METADATA, {})
     if kind == "text/markdown":
-        return about.get("text", data[kind])  # the page itself says that it shows demo results
+        return about.get("text", data[kind])  # without its note, which the page shows
     if kind == "text/html":  # a table of pandas, say
         return pypandoc.convert_text(data[kind], PANDOC_MARKDOWN, "html", extra_args=["--columns=1000"])
     if kind == "text/plain":
@@ -82,9 +82,9 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
 
 
 def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
-    """The pictures in the Markdown of a notebook that lies in `folder`, by new names, which take the place of theirs.
+    """The pictures in the Markdown of a notebook in `folder`, by new names, which replace theirs in the text.
 
-    They are pasted into the cell, or files beside the notebook. Raises `FerError` where there is no such file.
+    They are attachments of a cell, or files in the folder. Raises `FerError` for others.
     """
     found: dict[str, bytes] = {}
     for cell in (cell for cell in nb.cells if cell.cell_type == "markdown"):
@@ -101,17 +101,14 @@ def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
 
 
 def check_markdown(nb: NotebookNode, folder: Path) -> None:
-    """Raise `FerError` where the Markdown of a notebook that lies in `folder` could not be set, before it has run.
-
-    That is a picture that is not there, or a character that no font has.
-    """
+    """Raise `FerError` if the Markdown of a notebook in `folder` has a missing picture or an unknown character."""
     own_pictures(nb, folder)
     text = "\n\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     check_glyphs(pypandoc.convert_text(text, TYPST, PANDOC_MARKDOWN))
 
 
 class _PandocExporter(Exporter):
-    """What the two exporters share: a notebook that ran well becomes Markdown and pictures in a folder, then pandoc."""
+    """Shared by the exporters: an executed notebook becomes Markdown and pictures, then pandoc converts it."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> tuple[Any, dict]:
         """The finished document, and resources that name its extension. Raises `FerError` for a failed notebook."""
@@ -135,7 +132,7 @@ class _PandocExporter(Exporter):
 
 
 def language_of(nb: NotebookNode) -> str:
-    """The language that the notebook's parameters ask for; English for one that has no such parameter."""
+    """The language in the notebook's parameters; English by default."""
     language = nb.metadata.get(METADATA, {}).get("language", "en")
     for cell in nb.cells:
         if tags(cell) & {"parameters", "injected-parameters"}:
@@ -153,7 +150,7 @@ def _translate(nb: NotebookNode, language: str) -> None:
 
 
 def _front_matter(nb: NotebookNode) -> str:
-    """The title block as pandoc reads it, with a running note where results of demo faces are shown."""
+    """Pandoc's title block, with a running note on pages with demo results."""
     about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
     lines |= {
@@ -228,10 +225,7 @@ def tags(cell: NotebookNode) -> set[str]:
 
 
 def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it; each appears whole or not at all.
-
-    Pictures that the notebook names lie in `folder`.
-    """
+    """Write the report as PDF to `out` and as HTML beside it; `folder` has the notebook's pictures."""
     resources = {"metadata": {"path": str(folder)}}
     pdf, _ = TypstPDFExporter().from_notebook_node(nb, resources)
     html, _ = ReportHTMLExporter().from_notebook_node(nb, resources)

@@ -70,7 +70,8 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         device=parameters["device"],
     )
     return run_study(
-        study, Job(resolve_path(parameters["data"]), Path(resolve_path(parameters["runs_dir"])), device=parameters["device"])
+        study,
+        Job(resolve_path(parameters["data"]), Path(resolve_path(parameters["runs_dir"])), device=parameters["device"]),
     )
 
 
@@ -105,7 +106,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_injected(cells: list[str]) -> None:
-    """Refuse a name that papermill injected into the cells that ran and that is none of the notebook's parameters."""
+    """Refuse a name that papermill injected and that is none of the notebook's own parameters."""
     place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
     own = [name for cell in cells[:place] for name in _assigned(cell)]
     for name in _assigned(cells[place]):

@@ -22,7 +22,7 @@ GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")
 
 
 def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against parameters for nets of equal size that differ in the head, or in block and width."""
+    """Accuracy against parameters for networks that differ in the head, or in block and width."""
     strings, measure = labels(language), final_measure(table)
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
@@ -31,7 +31,7 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes = drawing.subplots()
         for place, family in enumerate(EQUAL_SIZE):
             rows = summary[summary.family == family]
-            aside = 1.03 ** (place - 1)  # so that the bars stand beside each other
+            aside = 1.03 ** (place - 1)  # keeps the bars apart
             y = rows[f"{measure}_accuracy"]
             bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             axes.errorbar(
@@ -53,7 +53,7 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """The steps from the plain CNN to the MobileNet as a waterfall, a panel a budget."""
+    """The steps of the ablation as a waterfall, a panel per budget."""
     strings, shown, results = labels(language), budgets(table), Results(table)
     measure = results.measure
     data = pd.concat([_steps(results, budget) for budget in shown], ignore_index=True)
@@ -76,7 +76,7 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def _steps(results: Results, budget: int) -> pd.DataFrame:
-    """A row a step, with the accuracies in percent that it leads from and to."""
+    """A row per step, with the accuracies before and after it in percent."""
     rows = []
     for what, pair in zip(STEPS, steps(results, budget), strict=True):
         before, after = (100 * net[f"{pair.measure}_accuracy"] for net in (pair.second, pair.first))
@@ -90,7 +90,7 @@ def _steps(results: Results, budget: int) -> pd.DataFrame:
 
 
 def _waterfall(axes: Axes, rows: pd.DataFrame, strings: Labels, floor: float) -> None:
-    """Horizontal bars from top to bottom: the first net, the steps, the last net."""
+    """Horizontal bars from top to bottom: the first model, the steps, the last model."""
     first, last = rows.iloc[0], rows.iloc[-1]
     keys = [zoo.family(first["from"]), *rows.step, zoo.family(last["to"])]
     axes.barh([0, len(rows) + 1], [first.before - floor, last.after - floor], left=floor, color="0.75", height=0.6)
@@ -113,7 +113,7 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, strings: Labels, floor: float) ->
 
 
 def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against each cost, a panel a cost, with the Pareto front."""
+    """Accuracy against each cost, a panel per cost, with the Pareto front."""
     strings, measure, data = labels(language), final_measure(table), costs(table)
     others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
     accuracy = data[f"{measure}_accuracy"]
@@ -150,7 +150,7 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """What three nets take the faces of each expression for, beside each other."""
+    """The confusion matrices of three networks side by side."""
     strings, measure, models = labels(language), final_measure(table), confusion.examples(table)
     names, frames = [strings[name] for name in CLASSES], []
     with style(language):

@@ -1,4 +1,4 @@
-"""The typefaces of the report, which ship with the package, so that a page looks the same everywhere."""
+"""The bundled typefaces of the report."""
 
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ LATIN_EXTENDED_A = range(0x100, 0x180)  # Dvořák, Łukasz: Typst has them in L
 
 @cache
 def families(language: str) -> list[str]:
-    """What matplotlib draws the labels of a language with: the first that has the character."""
+    """The font families that matplotlib tries for a language, in this order."""
     for file in FOLDER.glob("*.otf"):
         font_manager.fontManager.addfont(file)
     return ["DejaVu Sans"] if language == "en" else [CHINESE, "DejaVu Sans"]
@@ -23,12 +23,12 @@ def families(language: str) -> list[str]:
 
 @cache
 def _known() -> set[int]:
-    """The characters that any page can show."""
+    """The characters with a glyph."""
     return set(FT2Font(str(next(FOLDER.glob("*-Regular.otf")))).get_charmap()) | set(LATIN_EXTENDED_A)
 
 
 def check_glyphs(text: str) -> None:
-    """Raise `FerError` for a text with a character that would come out as a box: Typst itself does not tell."""
+    """Raise `FerError` for a character without a glyph, which Typst would silently draw as a box."""
     missing = sorted({character for character in text if character.isprintable() and ord(character) not in _known()})
     if missing:
         raise FerError(

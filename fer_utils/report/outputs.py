@@ -1,4 +1,4 @@
-"""What a notebook shows: figures and tables that know their name, their caption and their data.
+"""Outputs of a notebook: texts, figures and tables with their names, captions and data.
 
 Each is one display output. JupyterLab draws its picture or HTML; the exporters find name and caption in the metadata
 and take the Markdown, the SVG or the CSV.
@@ -26,13 +26,13 @@ METADATA = "fer_utils"
 
 
 def note(table: pd.DataFrame, language: str) -> str:
-    """What must stand beside every result of the demo faces; nothing for results of photographs."""
+    """The note that accompanies demo results; empty for other results."""
     return labels(language)["demo"] if is_demo(table) else ""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text in Markdown, which opens with the note that must stand beside it, if any."""
+    """A text in Markdown, preceded by its note if there is one."""
 
     text: str
     note: str = ""
@@ -107,7 +107,7 @@ class Table:
 
 
 def written(value: object) -> str:
-    """A number as people write it: whole ones with commas, fractions with 4 digits, a dash for none."""
+    """A number for a table: integers with commas, fractions with 4 digits, a dash for none."""
     if isinstance(value, str):
         return minus(value)
     if value is None or value != value:  # NaN

@@ -20,9 +20,9 @@ from fer_utils.training.recipe import RECIPES, named_recipe
 
 
 def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None:
-    """Accuracy against trainable parameters, with 95 % intervals; None of a table without runs.
+    """Accuracy against trainable parameters, with 95 % intervals; None for a table without runs.
 
-    Of one family, the original report's values stand beside ours; several are held against each other alone.
+    For a single family, the original report's values are shown as well.
     """
     if table.empty:
         return None
@@ -47,7 +47,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
 
 
 def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, strings: Labels) -> None:
-    """The nets of a family, ours and the original's; their sizes stand above the bars, or below them."""
+    """The models of a family, ours and the original's, with their sizes above or below the bars."""
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
     look: dict[str, Any] = {"color": COLOURS[family], "fmt": MARKERS[family]}
@@ -69,7 +69,7 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, strings: L
 
 
 def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy on a test against trainable parameters: all that is published, and what others reach."""
+    """Accuracy against trainable parameters of all published networks and those of others."""
     strings, summary, measure = labels(language), best_ways(table), final_measure(table)
     accuracy = f"{measure}_accuracy"
     with style(language):
@@ -77,7 +77,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
-            # A line says that accuracy changes with size, and not where nets were trained for other lengths or ways.
+            # A line compares sizes only, so it joins only networks that were trained alike.
             joined = (
                 rows.epochs.max() <= 2 * rows.epochs.min()
                 and len(rows[["recipe", "optimizer", "batchnorm"]].assign(more=rows.start != "").drop_duplicates()) == 1
@@ -108,7 +108,7 @@ def _lengths(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _others(axes: Axes, measure: str, strings: Labels) -> list[Line2D]:
-    """What others reach, each as a number: the legend has the names."""
+    """Results of others, each drawn as a number that the legend explains."""
     marks = []
     for number, peer in enumerate(PEERS.dropna(subset="parameters").sort_values("parameters").itertuples(), 1):
         where = "" if peer.measure == measure else f" ({peer.measure})"

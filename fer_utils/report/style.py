@@ -1,4 +1,4 @@
-"""How figures look: colours and marks of the families, typeface, and the axis of sizes."""
+"""The style of figures: colours and markers of the families, typeface, and the axis of sizes."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from fer_utils.report.language import Labels
 FAMILIES = ("mobilenet", "cnn", "vgg", "compact", "teacher")
 COLOURS = dict(zip(FAMILIES, sns.color_palette("colorblind"), strict=False))
 MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
-# Nets of equal size look like the family that they are nearest to.
+# The ablation's models look like the family that they resemble.
 ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8fc": "vgg", "cnn4fc": "vgg"}
 COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
 MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
@@ -32,7 +32,7 @@ def style(language: str) -> Any:
 
 
 def size_axis(axes: Axes, parameters: pd.Series, strings: Labels) -> None:
-    """Make the horizontal axis one of parameters, with room for names at both ends."""
+    """Make the horizontal axis a logarithmic one of parameters, with room for names."""
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))

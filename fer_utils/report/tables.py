@@ -16,7 +16,7 @@ from fer_utils.training.recipe import RECIPES
 
 
 def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """What each model costs and reaches."""
+    """Cost and accuracy of each model."""
     strings, summary = labels(language), summarize(table)
     shown = pd.DataFrame({strings["model"]: summary.model, strings["parameters"]: summary.parameters})
     shown[strings["million_multiply_adds"]] = summary.multiply_adds / 1e6
@@ -33,7 +33,7 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """The models of a table side by side, a property a row."""
+    """The models of a table side by side, a row per property."""
     strings, summary, rows = labels(language), summarize(table).set_index("model"), {}
     facts = zoo.zoo(table.model.unique()).set_index("model")
     measure = final_measure(table)
@@ -54,7 +54,7 @@ def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """The layers of the models side by side, with the shape that each puts out for one face."""
+    """The layers of the models side by side, with their output shapes."""
     strings, columns, off = labels(language), [], not RECIPES[table.recipe.iloc[0]].dropout
     for model in table.model.unique():
         rows = zoo.layers(model)
@@ -66,7 +66,7 @@ def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """MobileNets beside plain CNNs of the same size."""
+    """Parameter-matched MobileNets and plain CNNs."""
     strings, results = labels(language), Results(table)
     columns = ["mobilenet", "cnn", "part", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
     rows = []
@@ -90,7 +90,7 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """How much of each expression three nets recognize."""
+    """Recall by expression of three networks."""
     strings, shown = labels(language), {}
     for model in confusion.examples(table):
         found = confusion.recalls(confusion.predictions_of(table, model))
@@ -102,7 +102,7 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def runs_table(table: pd.DataFrame, language: str) -> Table:
-    """The runs that the numbers are from: a row a model, with its seeds and their seconds."""
+    """The runs behind the numbers: a row per model, with seeds and seconds."""
     strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
@@ -114,7 +114,7 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
 
 
 def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:
-    """The smallest MobileNet and plain CNN of a results table in every format, measured here and now."""
+    """The smallest MobileNet and plain CNN in every file format, measured now."""
     strings, measure, faces = labels(language), final_measure(table), load(data)
     found = []
     for model in confusion.examples(table)[:2]:

@@ -206,7 +206,7 @@ def test_notebooks_about_different_data_make_no_report(notebooks_folder: Path) -
 
 def test_a_parameter_that_papermill_cannot_read_is_refused(notebooks_folder: Path) -> None:
     edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer #2.csv\"")
-    with pytest.raises(InputError, match=r"3_cnn_sweep\.ipynb: a parameter is no plain value, or has a # in it"):
+    with pytest.raises(InputError, match=r"3_cnn_sweep\.ipynb: a parameter is not a plain value, or contains a #"):
         make_report()
 
 
