@@ -1,32 +1,33 @@
-"""A csv, also where it is compressed or lies in an archive. The content decides, never the file's name."""
+"""CSV files, plain, compressed or in an archive. The content decides, not the file name."""
 
 import gzip
 import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer_utils.errors import InputError
 
-# What their readers raise at a damaged or locked file.
+# What the readers raise for a damaged or encrypted file.
 DAMAGED = (OSError, EOFError, RuntimeError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """The bytes of a csv file, or of the csv in a .zip, .tar (also compressed), .gz or .xz.
+    """Open a CSV file, or the CSV in a .zip, .tar, .tar.gz, .gz or .xz, as bytes.
 
-    Raises `InputError` for an archive without a csv, and what `DAMAGED` has, here or where it is read.
+    Raises `InputError` if an archive does not hold exactly one CSV file. Opening and reading may raise `DAMAGED`.
     """
     with path.open("rb") as file:
         start = file.read(6)
     if start.startswith(b"PK\x03\x04"):
         return _open_zip(path)
-    if _is_tar(path):
-        return _open_tar(path)
+    with suppress(*DAMAGED):
+        if tarfile.is_tarfile(path):
+            return _open_tar(path)
     if start.startswith(b"\x1f\x8b"):
         return gzip.open(path)  # type: ignore[return-value]
     if start.startswith(b"\xfd7zXZ\x00"):
@@ -35,8 +36,13 @@ def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 def _is_csv(name: str) -> bool:
-    """Whether a member of an archive is a csv by its name; macOS lays a hidden `._fer2013.csv` before the real one."""
+    """Whether an archive member is a CSV; macOS adds a hidden `._fer2013.csv`."""
     return name.lower().endswith(".csv") and not PurePosixPath(name).name.startswith(".")
+
+
+def _not_one(path: Path, names: Iterable[str]) -> InputError:
+    held = " and ".join(names) or "no CSV file"
+    return InputError(f"{path}: holds {held}; allowed is exactly one CSV file. Unpack it and give the file or folder")
 
 
 @contextmanager
@@ -44,16 +50,9 @@ def _open_zip(path: Path) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(path) as archive:
         members = list(filter(_is_csv, archive.namelist()))
         if len(members) != 1:
-            raise InputError(f"{path}: a zip holds exactly one csv file, this one holds {members or 'none'}. Unpack it")
+            raise _not_one(path, members)
         with archive.open(members[0]) as member:
             yield member
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except DAMAGED:
-        return False
 
 
 @contextmanager
@@ -61,11 +60,9 @@ def _open_tar(path: Path) -> Iterator[IO[bytes]]:
     with tarfile.open(path) as archive:
         members = (member for member in archive if _is_csv(member.name))
         if (first := next(members, None)) is None or (file := archive.extractfile(first)) is None:
-            raise InputError(f"{path}: there is no csv file in this archive. Unpack it")
+            raise _not_one(path, [])
         with file:
             yield file
-            # What comes after it is seen where it was read to its end: to look ahead would unpack all of it twice.
+            # Look for a second CSV only once the first is read: to look ahead would unpack the archive twice.
             if not file.read(1) and (other := next(members, None)):
-                raise InputError(
-                    f"{path}: holds {first.name} and {other.name}; allowed is exactly one csv file. Unpack it"
-                )
+                raise _not_one(path, (first.name, other.name))

@@ -1,4 +1,4 @@
-"""Augmented views of faces, rendered for whole batches on the device that holds the images."""
+"""Data augmentation in whole batches, on the device that holds the images."""
 
 import math
 from collections.abc import Iterator
@@ -8,16 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GRAY_LEVELS = 64  # that an input of 1 stands for
+GRAY_LEVELS = 64  # per unit of network input
 MIDDLE_GRAY = 127.5
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each face is changed at random in an epoch; amounts are drawn evenly from -value..value.
+    """Ranges of the random augmentation: uniform in -value..value for each face.
 
-    `contrast` scales the tones, and shifts them by that share of `GRAY_LEVELS`. Half of the faces are mirrored as well,
-    by `flipped`.
+    `contrast` scales the gray values and shifts them by up to that fraction of `GRAY_LEVELS`. `flipped` adds the flips.
     """
 
     rotation_degrees: float = 0.0
@@ -28,7 +27,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at N faces: for each a matrix `(N, 2, 3)` that cuts it, and a gain and an offset `(N, 2)`."""
+    """N views: affine `matrices` `(N, 2, 3)`; `tones` `(N, 2)`, gain and offset."""
 
     matrices: Tensor
     tones: Tensor
@@ -39,36 +38,36 @@ class View:
 
 
 def to_input(images: Tensor) -> Tensor:
-    """What a model takes: uint8 `(N, 48, 48)` -> float32 `(N, 1, 48, 48)`, about -2..2, in channels-last order."""
+    """Scale uint8 `(N, 48, 48)` to float32 `(N, 1, 48, 48)`, about -2..2."""
     scaled = images.unsqueeze(1).float().sub_(MIDDLE_GRAY).div_(GRAY_LEVELS)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def draw_view(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> View:
-    """Draw how each of the images `(N, 48, 48)` is changed, but for the flip, on the generator's device."""
+    """Sample a view of images `(N, 48, 48)` on the generator's device, without flips."""
 
-    def even(*shape: int) -> Tensor:
+    def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
 
     n, side = len(images), images.shape[-1]
-    angle = even(n) * math.radians(augmentation.rotation_degrees)
-    scale = 1 + even(n) * augmentation.zoom
-    shift = even(2, n) * augmentation.shift_px * 2 / side
+    angle = uniform(n) * math.radians(augmentation.rotation_degrees)
+    scale = 1 + uniform(n) * augmentation.zoom
+    shift = uniform(2, n) * augmentation.shift_px * 2 / side
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     rows = [cosine, -sine, shift[0], sine, cosine, shift[1]]
-    tones = torch.stack([1 + even(n) * augmentation.contrast, even(n) * augmentation.contrast], 1)
+    tones = torch.stack([1 + uniform(n) * augmentation.contrast, uniform(n) * augmentation.contrast], 1)
     return View(torch.stack(rows, 1).view(n, 2, 3), tones)
 
 
 def flipped(view: View, generator: torch.Generator) -> View:
-    """The same view with about half of the faces mirrored."""
+    """The same view with each face mirrored with probability 0.5."""
     coin = torch.rand(len(view.matrices), generator=generator, device=generator.device) < 0.5
     mirror = torch.where(coin, -1.0, 1.0)[:, None] * view.matrices[:, :, 0]
     return replace(view, matrices=torch.cat([mirror[..., None], view.matrices[:, :, 1:]], 2))
 
 
 def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
-    """The faces of these rows as the view shows them, as inputs `(len(rows), 1, side_px, side_px)`.
+    """Render the given rows as network inputs `(len(rows), 1, side_px, side_px)`.
 
     Pixels outside the image repeat its edge.
     """
@@ -79,9 +78,9 @@ def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tenso
 
 
 def crops(images: Tensor, view: View) -> Tensor:
-    """The faces `(N, 48, 48)` as the view frames them, again as images: uint8 `(N, 48, 48)`.
+    """Render the view's geometry, without its tones, as uint8 `(N, 48, 48)`.
 
-    Bicubic, since a crop of a photograph is as sharp as the face; tones stay.
+    Bicubic interpolation keeps the crops as sharp as the images.
     """
     parts = []
     for rows in torch.arange(len(images)).split(1024):  # bounds the memory
@@ -93,6 +92,6 @@ def crops(images: Tensor, view: View) -> Tensor:
 
 
 def shuffled(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """One epoch in random order: batches of `size` of the rows 0..n-1. A last batch that is not full is left out."""
+    """Yield shuffled batches of the rows 0..n-1; an incomplete last one is dropped."""
     size = min(size, n)
     yield from torch.randperm(n, generator=generator, device=generator.device).split(size)[: n // size]

@@ -1,13 +1,14 @@
-"""Readers for the layouts in which people hold FER2013. The content decides which one reads, never the file's name."""
+"""Readers for the layouts of FER2013. The content decides which one applies, not the name."""
 
 import csv
 import io
 import json
 import re
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +24,8 @@ from fer_utils.errors import InputError
 PIXELS = SIDE_PX**2
 COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
 VALIDATION_FOLDERS = {"validation", "val", "valid"}
-FOLDER_USAGES = {
-    **{"train": "Training", "test": "PublicTest"},
-    **dict.fromkeys(VALIDATION_FOLDERS, "PublicTest"),
-    **{u.lower(): u for u in USAGES},
-}
+FOLDER_USAGES = {u.lower(): u for u in USAGES} | {"train": "Training", "test": "PublicTest"}
+FOLDER_USAGES |= dict.fromkeys(VALIDATION_FOLDERS, "PublicTest")
 FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
@@ -35,10 +33,10 @@ ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
 def read(path: Path) -> FaceSet:
-    """Read faces from a csv (also in .zip, .tar.gz, .gz or .xz), a parquet file or a folder of class folders.
+    """Read a CSV (also compressed), a Parquet file or a folder of class folders.
 
-    Rows that do not say their usage are Training, or PublicTest where they have no label. Raises `InputError` with
-    file, row, what was found and what is allowed.
+    Rows without a usage are Training, or PublicTest if they have no label either. Raises `InputError` with the file,
+    the row, what was found and what is allowed.
     """
     if path.is_dir():
         return read_folder(path)
@@ -47,11 +45,11 @@ def read(path: Path) -> FaceSet:
     return read_parquet(path) if parquet else read_csv(path)
 
 
-# ---- csv ----
+# ---- CSV ----
 
 
 def read_csv(path: Path) -> FaceSet:
-    """Faces from `label` (or `emotion`), `pixels` (or `feature`) and `Usage` columns, in any order."""
+    """Read the columns emotion (or label), pixels (or feature), Usage and id."""
     names = _header(path)
     text = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names}, strings_can_be_null=False)
     options = pyarrow.csv.ReadOptions(block_size=4 << 20, column_names=names, skip_rows=1)
@@ -60,10 +58,10 @@ def read_csv(path: Path) -> FaceSet:
             batches = pyarrow.csv.open_csv(file, options, convert_options=text)
             parts = list(pool.map(_parse, batches))
     except (pa.ArrowInvalid, ValueError):
-        # The fast way only knows that a row is bad. The slow way reads line by line and says which, and how.
+        # The fast parser only detects a bad row; a second pass reads line by line and describes it.
         raise _first_bad_row(path, names) from None
     if not parts:
-        raise InputError(f"{path}: a header and no rows")
+        raise InputError(f"{path}: a header and no rows. Give the complete file")
     images, labels, usage, ids = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return FaceSet(images, labels, usage, path.name, ids if "id" in names else None)
 
@@ -73,24 +71,20 @@ def _header(path: Path) -> list[str]:
         with open_csv(path) as file:
             line = file.readline(1000).decode("utf-8-sig")
         if "\0" in line:
-            raise ValueError("it holds bytes that are no text")
-    except (ValueError, *DAMAGED) as error:  # also where bytes are no UTF-8
-        raise InputError(
-            f"{path}: neither csv, parquet, nor csv in .zip, .tar.gz, .gz or .xz: {error} (`fer predict` takes images "
-            f"too: {IMAGE_KINDS})"
-        ) from None
+            raise ValueError("binary data")
+    except (ValueError, *DAMAGED) as error:  # includes UnicodeDecodeError
+        kinds = f"CSV (plain, .zip, .tar.gz, .gz or .xz), Parquet or, for `fer predict`, {IMAGE_KINDS}"
+        raise InputError(f"{path}: cannot be read ({error}); allowed are {kinds}") from None
     found = [name.strip().strip('"').strip() for name in line.split(",")]
     names = [COLUMNS.get(name.lower(), name) for name in found]
     if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):
-        raise InputError(
-            f"{path}, line 1: the columns are {found}; allowed are emotion (or label), pixels (or feature), Usage and "
-            "id, each once and no others, in any order, of which only the pixels must be there"
-        )
+        allowed = "emotion (or label), pixels (or feature), Usage and id, each at most once; pixels is required"
+        raise InputError(f"{path}, line 1: the columns are {found}; allowed are {allowed}")
     return names
 
 
 def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels, usages and ids (empty if there are none) of many rows; `ValueError` if one of them is bad."""
+    """Images, labels, usages and ids (or empty strings); `ValueError` for a bad row."""
     pixels = pc.split_pattern(pc.utf8_trim_whitespace(batch["pixels"]), " ")
     if not pc.all(pc.equal(pc.list_value_length(pixels), PIXELS)).as_py():
         raise ValueError("a row with a wrong number of pixels")
@@ -120,16 +114,16 @@ def _first_bad_row(path: Path, names: list[str]) -> InputError:
         try:
             for row in rows:
                 if row and (problem := _problem(dict(zip(names, row, strict=False)), len(row), own)):
-                    return InputError(f"{path}, line {rows.line_num}: {problem}. Mend or delete the line")
+                    return InputError(f"{path}, line {rows.line_num}: {problem}. Correct or delete the line")
         except csv.Error as error:
-            return InputError(f"{path}, line {rows.line_num}: {error}; is a quote open? Mend or delete the line")
-    return InputError(f"{path}: not a csv that can be read; is it complete?")
+            return InputError(f"{path}, line {rows.line_num}: {error}. Check for an unclosed quote")
+    return InputError(f"{path}: not a readable CSV file. Check that it is complete")
 
 
 def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None:
-    """What is wrong with one row, and what is allowed; None if nothing is. `own` has the file's names for ours."""
+    """What is wrong with a row, if anything; `own` maps our column names to the file's."""
     if found != len(own):
-        return f"{found} of {len(own)} fields ({', '.join(own.values())})"
+        return f"{found} fields, expected {len(own)} ({', '.join(own.values())})"
     if empty := [name for name in own if name != "id" and not row[name].strip()]:
         return f"the field {own[empty[0]]!r} is empty"
     if not re.fullmatch(rf"[0-{len(CLASSES) - 1}]", row.get("label", "0").strip()):
@@ -138,39 +132,36 @@ def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None
         return f"{own['usage']} {row['usage']!r}, allowed are {', '.join(USAGES)}"
     values = row["pixels"].strip().split(" ")
     if len(values) != PIXELS:
-        return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, one blank between)"
+        return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, separated by single spaces)"
     wrong = [value for value in values if not (value.isascii() and value.isdigit() and int(value) <= 255)]
     return f"pixel {wrong[0]!r}, allowed are 0..255" if wrong else None
 
 
-# ---- images in parquet and in folders ----
+# ---- images in Parquet files and folders ----
 
 
 def read_parquet(path: Path) -> FaceSet:
-    """Faces from a parquet table: `image` (bytes, or a struct with `bytes`), and perhaps `label` and `usage`.
+    """Read `image` (bytes, or a struct with `bytes`) and optional label, usage and id.
 
-    Where Hugging Face's metadata name the classes, a label counts in their order: folders have theirs by the alphabet.
+    If Hugging Face metadata name the classes, labels follow their order, which is alphabetical for image folders.
     """
     table = pyarrow.parquet.read_table(path)
     names = {name.strip().lower(): name for name in table.column_names}
     if "image" not in names:
-        raise InputError(f"{path}: the columns are {table.column_names}; expected are image (bytes), label and usage")
+        allowed = "image (required, bytes), label (or emotion), usage and id"
+        raise InputError(f"{path}: the columns are {table.column_names}; expected are {allowed}")
     images = table[names["image"]].combine_chunks()
     images = images.field("bytes") if pa.types.is_struct(images.type) else images
     if not (pa.types.is_binary(images.type) or pa.types.is_large_binary(images.type)):
-        raise InputError(f"{path}: the column image is of type {images.type}; expected are the bytes of image files")
-    encoded = images.to_pylist()
-    with ThreadPoolExecutor() as pool:
-        pictures = pool.map(
-            lambda i: read_picture(io.BytesIO(encoded[i] or b""), f"{path}, row {i}"), range(len(encoded))
-        )
-        stack = np.stack(list(pictures))
+        raise InputError(f"{path}: column 'image' has type {images.type}; expected are image files as bytes")
+    encoded = [io.BytesIO(image or b"") for image in images.to_pylist()]
+    stack = _read_all(encoded, (f"{path}, row {i}" for i in range(len(encoded))))
     labels = np.full(len(stack), UNLABELLED)
     if column := names.get("label") or names.get("emotion"):
         given = [UNLABELLED if v is None or v != v else v for v in table[column].to_pylist()]  # NaN is not itself
         classes = _classes(path, table, column)
         _check_rows(path, "label", given, range(UNLABELLED, len(classes)), ALLOWED_LABELS)
-        labels = np.array([*classes, UNLABELLED])[np.array(given, np.int64)]  # of the last, -1 is the position
+        labels = np.array([*classes, UNLABELLED])[np.array(given, np.int64)]  # -1 indexes the last
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
     if "usage" in names:
         usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
@@ -180,51 +171,53 @@ def read_parquet(path: Path) -> FaceSet:
 
 
 def _classes(path: Path, table: pa.Table, column: str) -> list[int]:
-    """Our class for each number that a column of labels may have."""
+    """Our class for each number in a column of labels."""
     about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     try:
         names = about["info"]["features"][column]["names"]
-    except (KeyError, TypeError):  # they say nothing of it
+    except (KeyError, TypeError):  # no class names
         return list(range(len(CLASSES)))
     if unknown := [name for name in names if name.lower() not in FOLDER_CLASSES]:
-        raise InputError(f"{path}: its metadata name the class {unknown[0]!r}; allowed are {', '.join(CLASSES)}")
+        raise InputError(f"{path}: unknown class {unknown[0]!r} in the metadata; allowed are {', '.join(CLASSES)}")
     return [FOLDER_CLASSES[name.lower()] for name in names]
 
 
 def _check_rows(path: Path, column: str, values: list, allowed: Container, words: str) -> None:
     for row, value in enumerate(values):
         if value not in allowed:
-            raise InputError(f"{path}, row {row}: {column} {value!r}, allowed are {words}. Mend or delete the row")
+            raise InputError(f"{path}, row {row}: {column} {value!r}, allowed are {words}. Correct or delete the row")
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Faces from class folders of pictures of any size, above them `train/`, `test/`, `val/` or none.
+    """Read class folders of images of any size, also below `train/`, `test/` or `val/`.
 
-    A file name that begins with a usage ("PrivateTest_123.png") says more than its folder. Rows come in the order of
-    the numbers in the names, so that images that were written out of fer2013.csv keep its order.
+    A usage at the start of a file name ("PrivateTest_123.png") overrides the folder. Files are sorted by the numbers in
+    their names, which restores the row order of images exported from fer2013.csv.
     """
     held = [(file, [part.lower() for part in file.relative_to(path).parts[:-1]]) for file in visible_files(path)]
     found = [(file, above) for file, above in held if is_picture(file)]
     usages = FOLDER_USAGES
-    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # FER2013's first test, and "test" the second
+    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # then `val` is PublicTest
         usages = usages | {"test": "PrivateTest"}
     rows = [
         (_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file) for file, above in found
     ]
     if not rows:
-        tables = [
-            file.name for file in sorted(path.iterdir()) if file.suffix in {".csv", ".parquet", ".zip", ".gz", ".xz"}
-        ]
-        hint = f"it holds {', '.join(tables)}: name one of them" if tables else "it holds no images"
-        raise InputError(f"{path}: expected folders named {', '.join(CLASSES)}, perhaps below train/ and test/; {hint}")
+        suffixes = {".csv", ".parquet", ".zip", ".gz", ".xz"}
+        tables = ", ".join(file.name for file in sorted(path.iterdir()) if file.suffix in suffixes)
+        hint = f"It holds {tables}: give one of them" if tables else "It holds no images"
+        raise InputError(f"{path}: expected folders {', '.join(CLASSES)}, also below train/ and test/. {hint}")
     if unread := [file for file, above in held if not is_picture(file) and FOLDER_CLASSES.keys() & set(above)]:
-        told = f"{len(unread)} files in class folders are not read, as {unread[0]}; images are {IMAGE_KINDS}"
+        told = f"ignored {len(unread)} files in class folders, such as {unread[0]}; allowed are {IMAGE_KINDS}"
         warnings.warn(f"{path}: {told}", stacklevel=2)
     rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))
     usage, _, labels, files = zip(*rows, strict=True)
+    return FaceSet(_read_all(files, map(str, files)), np.array(labels, np.int64), np.array(usage), path.name)
+
+
+def _read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.ndarray:
     with ThreadPoolExecutor() as pool:
-        images = np.stack(list(pool.map(lambda file: read_picture(file, str(file)), files)))
-    return FaceSet(images, np.array(labels, np.int64), np.array(usage), path.name)
+        return np.stack(list(pool.map(read_picture, sources, names)))
 
 
 def _usage(file: Path, folders: list[str], usages: dict[str, str]) -> str:
@@ -236,10 +229,10 @@ def _usage(file: Path, folders: list[str], usages: dict[str, str]) -> str:
 def _label(path: Path, file: Path, folders: list[str]) -> int:
     labels = [FOLDER_CLASSES[folder] for folder in folders if folder in FOLDER_CLASSES]
     if not labels:
-        raise InputError(f"{file}: lies in no class folder below {path}; allowed are {', '.join(CLASSES)}")
+        raise InputError(f"{file}: not in a class folder below {path}; allowed are {', '.join(CLASSES)}")
     return labels[-1]
 
 
 def _natural(stem: str) -> list[tuple[int, str]]:
-    """A key that sorts a9 before a10."""
+    """Sort key that puts a9 before a10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]

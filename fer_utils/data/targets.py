@@ -1,4 +1,4 @@
-"""What a network learns of a face: FER2013's label, or the distribution of FER+'s votes."""
+"""Training targets: the labels of FER2013, or the distribution of the FER+ votes."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.data.votes import VOTE_CLASSES, distribution, majority
 from fer_utils.errors import InputError, check_name
 
-TARGETS = {"labels": CLASSES, "votes": VOTE_CLASSES}  # and the classes of a network that learns it
+TARGETS = {"labels": CLASSES, "votes": VOTE_CLASSES}  # target: classes of a network trained on it
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Faces to learn from or to be measured on.
+    """Faces for training or evaluation, with their targets.
 
     `images` uint8 `(N, 48, 48)`; `targets` float32 `(N, C)`, a distribution over the target's classes for each face;
-    `classes` int64 `(N,)`, the one right class, or -1 where the votes have no majority.
+    `classes` int64 `(N,)`, the correct class, or -1 where the votes have no majority.
     """
 
     images: np.ndarray
@@ -25,9 +25,9 @@ class Examples:
 
 
 def examples(faces: FaceSet, target: str, label_smoothing: float = 0.0) -> Examples:
-    """The faces that have a target, with it. Raises `InputError` where `votes` are asked for and there are none.
+    """Select the faces that have a target. Label smoothing does not apply to votes.
 
-    Smoothing spreads that share of a hard label over all classes; votes are soft already.
+    Raises `InputError` for an unknown target, or for `votes` if there are none.
     """
     if check_name("target", target, TARGETS) == "labels":
         labelled = faces[faces.labels != UNLABELLED]
@@ -40,10 +40,8 @@ def examples(faces: FaceSet, target: str, label_smoothing: float = 0.0) -> Examp
 
 
 def check_votes(faces: FaceSet) -> np.ndarray:
-    """The votes on faces, if there are any."""
+    """The votes `(N, 10)`; raises `InputError` if there are none."""
     if faces.votes is None or not faces.votes.any():
-        raise InputError(
-            f"{faces.name} has no FER+ votes, which are bundled for the faces of FER2013. Take target 'labels', or "
-            "give the votes with --ferplus"
-        )
+        advice = "use target 'labels', or give the votes with --ferplus"
+        raise InputError(f"{faces.name} has no FER+ votes, which are bundled for FER2013 only: {advice}")
     return faces.votes

@@ -1,6 +1,6 @@
-"""FER+: ten people's votes on each face of FER2013 (Barsoum et al. 2016, arXiv 1608.01041).
+"""FER+: ten annotators' votes on each face of FER2013 (Barsoum et al. 2016, arXiv 1608.01041).
 
-The votes are from github.com/microsoft/FERPlus, under the licence in `FERPLUS-LICENSE`.
+Source of the votes: github.com/microsoft/FERPlus, under the licence in `FERPLUS-LICENSE`.
 """
 
 import sys
@@ -18,14 +18,15 @@ VOTE_CLASSES = (*CLASSES, "contempt")
 BALLOT = (*VOTE_CLASSES, "unknown", "not a face")
 COLUMNS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "NF")
 BUNDLE = Path(__file__).with_name("ferplus.npz")
-LEAST_AGREEMENT = 0.5  # with the labels: 0.64 if both are in the same order, about 0.2 if not
+LEAST_AGREEMENT = 0.5  # share of labels equal to the top vote, in the same row order; see figures/EXPERIMENTS.md
 
 
 @dataclass(frozen=True, eq=False)
 class VoteTable:
-    """Votes in the order of fer2013.csv: `votes` uint8 `(M, 10)` with the columns `BALLOT`, `usage` str `(M,)`.
+    """Votes in the row order of fer2013.csv.
 
-    `digests`, uint64 `(M,)`, are the hashes of the pixels (`FaceSet.digests`), 0 where the pixels are not known.
+    `votes` uint8 `(M, 10)` with the columns `BALLOT`; `usage` str `(M,)`; `digests` uint64 `(M,)`, hashes of the pixels
+    (`FaceSet.digests`), 0 if unknown.
     """
 
     votes: np.ndarray
@@ -35,15 +36,15 @@ class VoteTable:
 
 @cache
 def bundled() -> VoteTable:
-    """The votes that come with this package, on all 35,887 faces. The digests of PrivateTest are not known."""
+    """The bundled votes on all 35,887 faces; PrivateTest digests are unknown."""
     with np.load(BUNDLE) as stored:
         return VoteTable(stored["votes"], np.repeat(USAGES, stored["counts"]), stored["digests"])
 
 
 def read_votes(path: str | Path) -> VoteTable:
-    """Read FER+'s `fer2013new.csv`, or a file with its columns. Raises `InputError` for any other file.
+    """Read `fer2013new.csv` of FER+; `InputError` for a file without its columns.
 
-    The digests are those of the bundled table if both tables list the same faces in the same order, otherwise 0.
+    The digests are those of the bundled table if both have the same faces in the same order, otherwise 0.
     """
     table, ours = _read(path), bundled()
     same = np.array_equal(table.usage, ours.usage) and _agreement(ours.votes.argmax(1), table.votes) >= LEAST_AGREEMENT
@@ -54,37 +55,37 @@ def _read(path: str | Path) -> VoteTable:
     try:
         rows = pd.read_csv(Path(path).expanduser(), dtype=dict.fromkeys(COLUMNS, np.uint8))
     except (OSError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: cannot be read ({error}). Expected fer2013new.csv of FER+") from None
+        raise InputError(f"{path}: cannot be read ({error}). Give fer2013new.csv of FER+") from None
     if missing := [name for name in ("Usage", *COLUMNS) if name not in rows]:
-        raise InputError(f"{path} has no column {missing[0]!r}. Expected fer2013new.csv of FER+")
+        raise InputError(f"{path} has no column {missing[0]!r}. Give fer2013new.csv of FER+")
     return VoteTable(rows[list(COLUMNS)].to_numpy(), rows.Usage.to_numpy(str), np.zeros(len(rows), np.uint64))
 
 
 def match_votes(faces: FaceSet, table: VoteTable | None = None) -> np.ndarray:
-    """Votes on each face: uint8 `(N, 10)` with the columns `BALLOT`, rows of 0 without votes. Default: bundled votes.
+    """Votes on each face, bundled by default: uint8 `(N, 10)`, columns `BALLOT`, 0 for none.
 
-    Faces match by pixels, in any order. The k-th copy of an image gets the k-th row with its pixels, rows of its own
-    usage first. If most faces of a usage do not match (PrivateTest, or re-encoded images), that usage matches by row
-    order, provided that its number of rows is that of the table and half of its labels, if any, agree with the votes.
+    Faces match by pixels, in any order; the k-th copy of an image gets the k-th row with its pixels, its own usage
+    first. If most faces of a usage do not match (PrivateTest, or re-encoded images), that usage matches by row order,
+    provided that the numbers of rows are equal and half of the labels, if any, agree with the votes.
     """
     table = table or bundled()
     none = np.zeros((1, len(BALLOT)), np.uint8)
-    return np.concatenate([table.votes, none])[_match(faces, table)]  # -1 is the last row
+    return np.concatenate([table.votes, none])[_match(faces, table)]  # -1 indexes `none`
 
 
 def _match(faces: FaceSet, table: VoteTable) -> np.ndarray:
-    """The table's row for each face, -1 for none: int64 `(N,)`."""
+    """The row of the table for each face, -1 for none: int64 `(N,)`."""
     found = np.full(len(faces), -1, np.int64)
     images = pd.DataFrame({"digest": faces.digests, "usage": faces.usage})
     known = pd.DataFrame({"digest": table.digests, "usage": table.usage})[table.digests > 0]
-    for keys in (["digest", "usage"], ["digest"]):  # the usages may have been changed
+    for keys in (["digest", "usage"], ["digest"]):  # usages may have been reassigned
         left, right = images[found < 0], known[~known.index.isin(found)]
         left, right = (part.assign(copy=part.groupby(keys).cumcount(), at=part.index) for part in (left, right))
         pairs = left.merge(right, on=[*keys, "copy"])
         found[pairs.at_x] = pairs.at_y
     for usage in dict.fromkeys(faces.usage):
         mine, rows = np.flatnonzero(faces.usage == usage), np.flatnonzero(table.usage == usage)
-        # A few always match: flat images survive JPEG, and Training holds some faces of PrivateTest.
+        # A few match by pixels anyway: flat images survive JPEG, and Training holds some faces of PrivateTest.
         by_order = np.mean(found[mine] < 0) > 0.5 and len(mine) == len(rows)
         if by_order and _agreement(faces.labels[mine], table.votes[rows]) >= LEAST_AGREEMENT:
             found[mine] = rows
@@ -98,28 +99,25 @@ def _agreement(labels: np.ndarray, votes: np.ndarray) -> float:
 
 
 def require_votes(faces: FaceSet, votes: np.ndarray, path: str | Path) -> None:
-    """Raise an `InputError` that says why no face has a majority in `votes`, which `match_votes` found in `path`."""
+    """Raise `InputError` if `match_votes` found no majority for any face in `path`."""
     if (majority(votes) != UNLABELLED).any():
         return
     table = _read(path)
     for usage in dict.fromkeys(faces.usage):
         mine, rows = faces.usage == usage, table.usage == usage
         if mine.sum() != rows.sum():
-            raise InputError(
-                f"{path} has votes on {rows.sum():,} {usage} faces, but {faces.name} has {mine.sum():,}, whose pixels "
-                "are not those of FER2013. Give all faces of FER2013, or faces with their original pixels"
-            )
+            found = f"votes on {rows.sum():,} {usage} faces, but {faces.name} has {mine.sum():,} with other pixels"
+            raise InputError(f"{path} has {found}. Give all faces of FER2013, or faces with their original pixels")
         if (agreement := _agreement(faces.labels[mine], table.votes[rows])) < LEAST_AGREEMENT:
-            raise InputError(
-                f"{path} agrees with {agreement:.0%} of the {mine.sum():,} {usage} labels of {faces.name}: its rows "
-                "are not in the order of fer2013.csv. Give that file, or a copy in its order"
-            )
+            found = f"agrees with {agreement:.0%} of the {mine.sum():,} {usage} labels of {faces.name}"
+            raise InputError(f"{path} {found}. Give faces and votes in the row order of fer2013.csv")
 
 
 def majority(votes: np.ndarray) -> np.ndarray:
-    """The class with more than half of the `votes` `(N, 10)`: int64 `(N,)`, indices of `VOTE_CLASSES`, -1 for none.
+    """The class with over half of the `votes` `(N, 10)`, -1 for none: int64 `(N,)`.
 
-    Single votes do not count. A majority for "unknown" or "not a face" gives -1. Source: FER+'s mode "majority".
+    Indices of `VOTE_CLASSES`; -1 also for "unknown" and "not a face". Single votes do not count. Source: the mode
+    "majority" of FER+.
     """
     votes = _cleaned(votes)
     best, clear = votes.argmax(1), 2 * votes.max(1) > votes.sum(1)
@@ -127,17 +125,16 @@ def majority(votes: np.ndarray) -> np.ndarray:
 
 
 def distribution(votes: np.ndarray) -> np.ndarray:
-    """The distribution of the leading `votes` `(N, 10)`: float32 `(N, 8)` with the columns `VOTE_CLASSES`.
+    """Distribution of the leading `votes` `(N, 10)`: float32 `(N, 8)`, `VOTE_CLASSES`.
 
     Single votes do not count. Classes are taken in order of votes, tied ones together, until they hold three quarters
     of the votes or are three, or "unknown" or "not a face" has more. Rows whose classes hold at most half of the votes
-    are 0. Source: FER+'s mode "crossentropy". Its code also drops 127 faces on which a tie makes it four or five
-    classes; here they have a distribution, as in the counts that we test: 28,060, 3,520 and 3,513 faces.
+    are 0. Source: the mode "crossentropy" of FER+, whose code also drops ties that lead to four or five classes.
     """
     votes = _cleaned(votes)
     classes, others = votes[:, : len(VOTE_CLASSES)], votes[:, len(VOTE_CLASSES) :]
     total = votes.sum(1, keepdims=True)
-    ahead = votes[:, None, :] > classes[:, :, None]  # (N, 8, 10): the answers with more votes than each class
+    ahead = votes[:, None, :] > classes[:, :, None]  # (N, 8, 10)
     votes_ahead = (ahead * votes[:, None, :]).sum(2)  # (N, 8)
     taken = (4 * votes_ahead < 3 * total) & (ahead.sum(2) < 3) & (classes >= others.max(1, keepdims=True))
     kept = classes * taken
@@ -146,12 +143,12 @@ def distribution(votes: np.ndarray) -> np.ndarray:
 
 
 def _cleaned(votes: np.ndarray) -> np.ndarray:
-    """The votes without single ones, which FER+ takes for mistakes: int64 `(N, 10)`."""
+    """Set single votes, which FER+ considers mistakes, to 0: int64 `(N, 10)`."""
     return np.where(votes > 1, votes, 0).astype(np.int64)
 
 
 def bundle(votes_csv: str | Path, faces: FaceSet, out: Path = BUNDLE) -> None:
-    """Write the bundled file from `fer2013new.csv` and `faces` in the order of fer2013.csv, whole usages of it."""
+    """Write the bundled file from `fer2013new.csv` and `faces`, whole usages in its order."""
     table = _read(votes_csv)
     rows = _match(faces, table)
     require_votes(faces, match_votes(faces, table), votes_csv)
