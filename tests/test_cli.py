@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from fer_utils.cli import app, main
 from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.document import build
-from fer_utils.inference import onnx
+from fer_utils.inference import export
 from fer_utils.models.zoo import MODELS
 
 
@@ -150,7 +150,7 @@ def test_a_net_that_is_exported_in_two_formats_is_two_files(monkeypatch: pytest.
         for format, path in files.items():
             path.write_text(format)
 
-    monkeypatch.setattr(onnx, "export", write)
+    monkeypatch.setattr(export, "export", write)
     for format in ("onnx", "int8"):
         assert CliRunner().invoke(app, ["export", "cnn-48k", "--format", format]).exit_code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
