@@ -18,10 +18,10 @@ SEED = 2013
 NAME = "drawn demo faces"  # marks results on demo data; not a likely file name
 Array = np.ndarray
 Shape = Array | float
-Face = SimpleNamespace  # features, colours and the coordinates of the pixels, one of each per face
+Face = SimpleNamespace  # per face: the features, the shades `skin` and `dark`, and pixel coordinates `x` and `y`
 Uniform = Callable[[float, float], Array]  # one uniform random number per face: (N, 1, 1)
 
-# Displacement of each feature from the neutral face.
+# Displacement of each feature from the neutral face, in units of its own.
 FEATURES = ("brow_inner", "brow_outer", "eye_open", "wrinkle", "mouth_curve", "mouth_open", "mouth_width", "lip_raise")
 EXPRESSIONS = {
     "angry": (-1.0, 0.25, -0.3, 0.5, -0.4, 0.1, -0.2, 0.0),
@@ -63,7 +63,7 @@ def draw(labels: Array, rng: np.random.Generator) -> Array:
 
     moved = np.array([EXPRESSIONS[name] for name in CLASSES])[labels]
     moved = moved * rng.uniform(0.42, 1.12, (n, 1)) + rng.normal(0, 0.13, moved.shape)
-    face = SimpleNamespace(**{name: moved[:, i, None, None].astype(np.float32) for i, name in enumerate(FEATURES)})
+    face = Face(**{name: moved[:, i, None, None].astype(np.float32) for i, name in enumerate(FEATURES)})
     face.x, face.y = _pose(uniform, n)
     background, face.skin = uniform(0.1, 0.9), uniform(0.4, 0.9)
     picture = np.broadcast_to(background, face.x.shape).copy()

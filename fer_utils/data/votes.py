@@ -134,7 +134,7 @@ def distribution(votes: np.ndarray) -> np.ndarray:
     votes = _cleaned(votes)
     classes, others = votes[:, : len(VOTE_CLASSES)], votes[:, len(VOTE_CLASSES) :]
     total = votes.sum(1, keepdims=True)
-    ahead = votes[:, None, :] > classes[:, :, None]  # (N, 8, 10)
+    ahead = votes[:, None, :] > classes[:, :, None]  # (N, 8, 10): answers with more votes than each class
     votes_ahead = (ahead * votes[:, None, :]).sum(2)  # (N, 8)
     taken = (4 * votes_ahead < 3 * total) & (ahead.sum(2) < 3) & (classes >= others.max(1, keepdims=True))
     kept = classes * taken

@@ -1,7 +1,6 @@
-"""The layers of the homework's models, and of the nets of equal size.
+"""Layers of the homework's models and of the parameter-matched networks.
 
-A model is an `nn.Sequential` of these, so that printing it, walking it and counting it need no further code.
-Shapes are `(N, channels, height, width)` until a `Flatten`, `(N, features)` after it.
+Shapes are `(N, channels, height, width)` up to the `Flatten` of a model, `(N, features)` after it.
 """
 
 import torch
@@ -10,41 +9,33 @@ from torch import Tensor, nn
 
 
 class ConvBN(nn.Sequential):
-    """Convolution 3x3, BatchNorm, ReLU: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`.
+    """3x3 convolution, BatchNorm (optional) and ReLU.
 
-    `padding=0` ("valid") takes a pixel off each side. A convolution that a BatchNorm follows needs no bias, since the
-    BatchNorm has one; `bias=True` keeps it all the same, as Keras does, and `norm=False` leaves the BatchNorm out.
+    `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`; `padding=0` ("valid") crops a pixel off each side.
+    `bias=True` keeps the bias that BatchNorm makes redundant, as Keras does.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        stride: int = 1,
-        padding: int = 1,
-        bias: bool = False,
-        norm: bool = True,
+        self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, bias: bool = False, norm: bool = True
     ):
         convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=bias)
         super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU(inplace=True))
 
 
 class Depthwise(nn.Conv2d):
-    """A 3x3 filter a channel: `(N, channels, H, W)` -> `(N, channels, H / stride, W / stride)`."""
+    """Depthwise 3x3 convolution: `(N, C, H, W)` -> `(N, C, H / stride, W / stride)`."""
 
     def __init__(self, channels: int, *, stride: int = 1):
         super().__init__(channels, channels, 3, stride, 1, groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The filtered maps, in the precision of the caller."""
+        """Filter each channel of `(N, C, H, W)`."""
         return filter_channels(x, self.weight, self.stride[0])
 
 
 def filter_channels(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Maps `(N, channels, H, W)`, each filtered by its own `weight`, `(channels, 1, 3, 3 or 4)`, with a border of 1."""
-    # On a CPU, the way back through a stride has no fast kernel in bfloat16: 19 ms where float32 takes 1 (a batch of
-    # 32, 64 channels, 24x24 pixels, oneDNN of PyTorch 2.13).
+    """Filter `(N, C, H, W)` per channel by `weight` `(C, 1, 3, 3 or 4)`, padding 1."""
+    # The strided backward pass has no fast bfloat16 kernel on a CPU: see figures/EXPERIMENTS.md
     if stride > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return F.conv2d(x.float(), weight, None, stride, 1, groups=len(weight)).to(x.dtype)
@@ -52,7 +43,7 @@ def filter_channels(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
 
 class ConvDW(nn.Sequential):
-    """Depthwise separable convolution: a 3x3 filter a channel, then 1x1 across channels, each with BatchNorm and ReLU.
+    """Depthwise separable convolution: 3x3 and 1x1, each with BatchNorm and ReLU.
 
     `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Howard et al. 2017, arXiv 1704.04861, section 3.1.
     """
@@ -69,7 +60,7 @@ class ConvDW(nn.Sequential):
 
 
 class LinearBN(nn.Sequential):
-    """Fully connected layer, BatchNorm, ReLU and, for `dropout > 0`, Dropout: `(N, inputs)` -> `(N, outputs)`."""
+    """Linear, BatchNorm, ReLU, Dropout (if above 0): `(N, inputs)` -> `(N, outputs)`."""
 
     def __init__(self, inputs: int, outputs: int, *, dropout: float = 0.0):
         tail = [nn.Dropout(dropout)] if dropout else []

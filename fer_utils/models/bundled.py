@@ -1,4 +1,4 @@
-"""Bundled weights: their names, and the files of trained networks. Needs no PyTorch."""
+"""Find bundled weights and the weights of runs. Does not import PyTorch."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from fer_utils.errors import InputError, unknown
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 SUFFIX = ".safetensors"
-# The last part of a bundled name says what the network was trained from: `compact-46k.ferplus`, as in timm.
-DATA_OF_TARGET = {"labels": "fer2013", "votes": "ferplus"}
 ONNX_SUFFIX = ".onnx"  # some networks are bundled in this format as well
+# Target: last part of a bundled name, such as `compact-46k.ferplus` (as in timm).
+DATA_OF_TARGET = {"labels": "fer2013", "votes": "ferplus"}
 
 
 def bundled(net: str) -> Path | None:
-    """The bundled file of weights by this name, if there is one; `compact-46k` means `compact-46k.fer2013`."""
+    """The bundled weights of this name, if any; `cnn-48k` means `cnn-48k.fer2013`."""
     if Path(net).name != net:
         return None
     files = (BUNDLED / f"{net}{SUFFIX}", BUNDLED / f"{net}.{DATA_OF_TARGET['labels']}{SUFFIX}")
@@ -25,29 +25,28 @@ def bundled_names() -> list[str]:
 
 
 def locate(net: str) -> Path:
-    """The file of a trained network's weights, given as a bundled name, the folder of a finished run, or a file."""
-    if file := bundled(net):  # also where a folder has that name: `./cnn-48k` is the folder
+    """The weights file of a bundled name, of the folder of a finished run, or itself.
+
+    Raises `InputError` if there is none.
+    """
+    if file := bundled(net):  # takes precedence over a folder of that name; `./cnn-48k` is the folder
         return file
     path = Path(net).expanduser()
     if path.is_dir():
         if not (path / "run.json").exists():
             raise InputError(f"{net}: not the folder of a finished run, which holds run.json and weights.safetensors")
         if not (path / "weights.safetensors").exists():
-            raise InputError(f"{net}: the record of a run without its weights; train it again, or take bundled weights")
+            raise InputError(f"{net}: a run record without weights; train it again or give bundled weights")
         return path / "weights.safetensors"
     if path.is_file():
         return path
-    if _is_model(net):
-        raise InputError(f"no weights of {net} are bundled with this version; `fer train {net}` trains it")
-    if path.name != net or (path.suffix[1:].isalpha() and path.suffix[1:] not in DATA_OF_TARGET.values()):
-        raise InputError(f"no file or folder {net}: give a file of weights, the folder of a run, or bundled weights")
-    raise unknown("weights", net, bundled_names())
-
-
-def _is_model(name: str) -> bool:
     from fer_utils.models.zoo import MODELS  # imports PyTorch
 
-    return name in MODELS
+    if net in MODELS:
+        raise InputError(f"no weights of {net} are bundled: train it with `fer train {net}`")
+    if path.name != net or (path.suffix[1:].isalpha() and path.suffix[1:] not in DATA_OF_TARGET.values()):
+        raise InputError(f"no file or folder {net}: give a weights file, the folder of a run or bundled weights")
+    raise unknown("weights", net, bundled_names())
 
 
 def bundled_onnx(net: str) -> Path | None:

@@ -1,9 +1,8 @@
-"""Compact nets: much accuracy from few parameters, and quick to train on a CPU.
+"""Compact networks: accurate for their size, and quick to train on a CPU.
 
-They read a face and its mirror image alike (`mirror.py`). At full resolution they are thin, since a channel costs time
-there and hardly any parameters. From half resolution on, every convolution that keeps the shape has a way around it.
-Separable convolutions make more of few parameters, dense ones of little time on a CPU; squeeze-excitation took longer
-for nothing (`figures/README.md` has the numbers).
+Flip-invariant (`mirror.py`). Narrow at full resolution, where channels cost time but few parameters; from half
+resolution on, every convolution that keeps the shape has a shortcut. Separable convolutions are more accurate per
+parameter, dense ones per second on a CPU. For the ablations see figures/EXPERIMENTS.md.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ convolution = partial(MirrorConvBN, activation=nn.SiLU)
 
 
 class Separable(nn.Sequential):
-    """A convolution in two: 3x3 a channel, then 1x1 across channels, each with BatchNorm and SiLU.
+    """Depthwise separable convolution: 3x3 and 1x1, each with BatchNorm and SiLU.
 
     `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Howard et al. 2017, arXiv 1704.04861, section 3.1.
     """
@@ -28,14 +27,14 @@ class Separable(nn.Sequential):
 
 
 class Shortcut(nn.Module):
-    """A layer that keeps the shape, and a way around it (He et al. 2016, arXiv 1512.03385): the sum of both."""
+    """A shape-preserving layer with a shortcut (He et al. 2016, arXiv 1512.03385)."""
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """The input plus what the layer makes of it."""
+        """The input plus the layer's output."""
         return x + self.layer(x)
 
 
@@ -44,9 +43,9 @@ def compact(
 ) -> nn.Sequential:
     """A compact network `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    The first convolution has 16 channels; each of the `stages` (channels, convolutions) begins by halving the map;
-    `head` is the number of channels that are averaged over the map for the logits. Half of all channels are the mirror
-    images of the others. In a `separable` net the convolutions are so from the second of the first stage on.
+    A convolution of 16 channels, the `stages` (channels, convolutions), each of which first halves the map, and `head`
+    channels that are averaged over the map. Half of all channels mirror the others. If `separable`, all convolutions
+    but the first of the first stage, the 16-channel one and the head are.
     """
     layer = Separable if separable else convolution
     layers: list[nn.Module] = [convolution(1, 16)]

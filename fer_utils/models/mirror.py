@@ -1,12 +1,9 @@
-"""Layers that read a face and its mirror image alike.
+"""Flip-equivariant layers: group-equivariant convolutions (Cohen and Welling 2016, arXiv 1602.07576).
 
-A feature here is a pair: what a filter finds, and what the mirrored filter finds (Cohen and Welling 2016, arXiv
-1602.07576, for the group of the horizontal flip). Both have the same weights, so that a net learns nothing twice, once
-for each side of the face, and has twice the features for its parameters, at twice the multiply-adds. A face that is
-mirrored gives the same maps mirrored and their halves changed over, and so, up to rounding, the same logits. (In
-training that holds for whole batches, since the halves then have means and variances of their own.)
-
-Maps are `(N, channels, H, W)` with the mirrored features in the second half of the channels.
+Each filter is applied twice, as it is and mirrored: twice the features and MACs for the same parameters. Maps are
+`(N, channels, H, W)` with the features of mirrored filters in the second half of the channels. A mirrored face gives
+mirrored maps with their halves swapped, and so, up to rounding, the same logits. In training this holds if the whole
+batch is mirrored, since BatchNorm then normalizes the halves separately.
 """
 
 import torch
@@ -17,27 +14,26 @@ from fer_utils.models.blocks import filter_channels
 
 
 class MirrorConv(nn.Conv2d):
-    """A convolution of pairs: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`, without bias.
+    """Flip-equivariant convolution without bias.
 
-    `outputs` is even, and so is `inputs`, but for the face itself, which is one channel; `kernel_size` is odd, `stride`
-    1 or 2. A stride rounds up: of 25 pixels it makes 13. A `depthwise` one has a 3x3 filter for each of its channels.
+    `(N, inputs, H, W)` -> `(N, outputs, ceil(H / stride), ceil(W / stride))`. `inputs` is even, or 1 for the face;
+    `outputs` is even, `kernel_size` odd, `stride` 1 or 2; a `depthwise` one has 3x3 filters and `outputs == inputs`.
+    Raises `ValueError` otherwise.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, *, stride: int = 1, depthwise: bool = False):
         if outputs % 2 or kernel_size % 2 == 0 or stride not in (1, 2):
-            raise ValueError(f"{outputs} outputs, kernel {kernel_size}, stride {stride}: allowed are even, odd, 1 or 2")
+            raise ValueError(f"outputs {outputs} must be even, kernel_size {kernel_size} odd, stride {stride} 1 or 2")
         if depthwise and (inputs != outputs or kernel_size != 3):
-            raise ValueError(
-                f"{inputs} inputs, {outputs} outputs, kernel {kernel_size}: depthwise, allowed are equal, 3"
-            )
+            raise ValueError(f"depthwise: outputs {outputs} must equal inputs {inputs}, kernel_size {kernel_size} 3")
         filters = outputs // 2
         read, groups = (filters, filters) if depthwise else (inputs, 1)
         super().__init__(read, filters, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)
         self.in_channels, self.out_channels, self.depthwise = inputs, outputs, depthwise
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the filters find, and then what the mirrored ones find."""
-        # With a stride a filter looks from pixels 0, 2, 4; of an even number, its mirror image must from 1, 3, 5.
+        """The features of the filters, then those of the mirrored filters."""
+        # A strided filter starts at pixels 0, 2, 4; on an even width, the mirrored one must start at 1, 3, 5.
         weight = F.pad(self.weight, (0, 1)) if self.stride == (2, 2) and x.shape[-1] % 2 == 0 else self.weight
         weight = torch.cat((weight, mirrored(weight)))
         if self.depthwise:
@@ -45,30 +41,29 @@ class MirrorConv(nn.Conv2d):
         return F.conv2d(x, weight, None, self.stride, self.padding)
 
     def by_batch(self, x: Tensor) -> Tensor:
-        """What the filters find in the maps, and after it in the batch what they find in the mirrored maps.
+        """The features of the maps and of the mirrored maps: `(2 N, outputs / 2, ...)`.
 
-        That second part, `flipped` back, is what the mirrored filters find: `(2 N, outputs / 2, ...)` in all. Not for
-        depthwise layers.
+        The second part, `flipped` back, holds the features of the mirrored filters. Not for depthwise layers.
         """
         return super().forward(torch.cat((x, self.flipped(swapped(x)))))
 
     def flipped(self, x: Tensor) -> Tensor:
-        """The maps flipped, but for filters of one pixel, which find the same either way."""
+        """Flip maps; with 1x1 filters, whose features keep their place, do nothing."""
         return x if self.kernel_size == (1, 1) else x.flip(-1)
 
 
 class MirrorBatchNorm(nn.BatchNorm2d):
-    """BatchNorm that does the same to a feature and to its mirror image: `(N, channels, H, W)`, and so it stays."""
+    """BatchNorm that shares its parameters between both halves of `(N, C, H, W)`."""
 
     def __init__(self, channels: int):
         super().__init__(channels // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The maps; when training, each half by its own mean and variance; the running ones are the means of both."""
+        """Normalize; in training by half, and the running statistics average both halves."""
         assert self.running_mean is not None
         assert self.running_var is not None
         momentum = self.momentum
-        if self.training and momentum is None:  # then, as PyTorch has it, the running ones are a mean over all batches
+        if self.training and momentum is None:  # as in PyTorch: cumulative average over all batches
             assert self.num_batches_tracked is not None
             momentum = 1 / int(self.num_batches_tracked.add_(1))
         mean, variance = self.running_mean.repeat(2), self.running_var.repeat(2)
@@ -81,7 +76,7 @@ class MirrorBatchNorm(nn.BatchNorm2d):
 
 
 class MirrorConvBN(nn.Module):
-    """Convolution, BatchNorm and activation of pairs: `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`."""
+    """Flip-equivariant convolution (see `MirrorConv`), BatchNorm and activation."""
 
     def __init__(
         self,
@@ -99,33 +94,32 @@ class MirrorConvBN(nn.Module):
         self.activation = activation(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The maps of what the layer finds."""
+        """`(N, inputs, H, W)` -> `(N, outputs, ceil(H / stride), ceil(W / stride))`."""
         if torch.compiler.is_exporting() and not self.convolution.depthwise:
             return self._exported(x)
         return self.activation(self.norm(self.convolution(x)))
 
     def _exported(self, x: Tensor) -> Tensor:
-        # The same: filters that read the map and its mirror image stand in a file once, not mirrored as well. PyTorch
-        # takes longer for it: a step of a net of 46,000 parameters 3.6 times as long, faces to read 1.8 times.
-        # Depthwise filters do stand there twice: they are few, and to flip maps took longer than to filter them.
-        n = x.shape[0]  # not len(x): the file is for any number of faces
+        # Mirrors maps instead of filters, so that a file stores each filter once; slower in PyTorch, and for depthwise
+        # filters, which are small, not worth it: see figures/EXPERIMENTS.md
+        n = x.shape[0]  # not len(x): the batch size stays dynamic
         both = self.activation(nn.BatchNorm2d.forward(self.norm, self.convolution.by_batch(x)))
         return torch.cat((both[:n], self.convolution.flipped(both[n:])), 1)
 
 
 class PairMean(nn.Module):
-    """The mean of each feature and its mirror image: `(N, channels)` -> `(N, channels / 2)`."""
+    """Mean of each feature and its mirrored one: `(N, C)` -> `(N, C / 2)`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features that do not hang on which side is which."""
+        """Flip-invariant features."""
         return x.unflatten(1, (2, -1)).mean(1)
 
 
 def mirrored(x: Tensor) -> Tensor:
-    """The maps of the mirror image, or the weights that read them: their halves change places, and all is flipped."""
+    """The maps of the mirrored face, or the weights for them: flip and swap halves."""
     return swapped(x).flip(-1)
 
 
 def swapped(x: Tensor) -> Tensor:
-    """The maps `(N, channels, ...)` with the halves of their channels changed over."""
+    """Swap the halves of the channels of `(N, channels, ...)`."""
     return torch.cat(x.chunk(2, 1)[::-1], 1)

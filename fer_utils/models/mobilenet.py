@@ -1,6 +1,7 @@
-"""MobileNets: a stem of plain convolutions at full resolution, then depthwise separable ones."""
+"""MobileNets: plain convolutions at full resolution, then depthwise separable ones."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -11,18 +12,14 @@ from fer_utils.models.blocks import ConvBN, ConvDW
 def mobilenet(
     stem: Sequence[int], blocks: Sequence[tuple[int, int]], hidden: Sequence[int] = (), classes: int = len(CLASSES)
 ) -> nn.Sequential:
-    """A MobileNet `(N, 1, 48, 48)` -> logits `(N, classes)`, in the manner of Howard et al. 2017, arXiv 1704.04861.
+    """A MobileNet `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    `stem` gives the channels of the plain convolutions before the pool, `blocks` the (channels, stride) of each
-    depthwise separable convolution after it, `hidden` the widths of fully connected layers between the global average
-    and the logits.
+    `stem` lists the channels of the plain convolutions before the pool, `blocks` the (channels, stride) of the depthwise
+    separable ones, `hidden` the widths of the fully connected layers. After Howard et al. 2017, arXiv 1704.04861.
     """
-    layers: list[nn.Module] = []
-    channels = 1
-    for width in stem:
-        layers.append(ConvBN(channels, width))
-        channels = width
+    layers: list[nn.Module] = [ConvBN(inputs, outputs) for inputs, outputs in pairwise((1, *stem))]
     layers += [nn.MaxPool2d(2), nn.Dropout(0.25)]
+    channels = stem[-1]
     for width, stride in blocks:
         layers.append(ConvDW(channels, width, stride=stride))
         channels = width

@@ -1,4 +1,4 @@
-"""Small networks by others, for comparison: Mini-Xception and MobileNetV2."""
+"""Published small networks, for comparison: Mini-Xception and MobileNetV2."""
 
 from itertools import pairwise
 
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from fer_utils.data.faces import CLASSES
 from fer_utils.models.blocks import ConvBN, Depthwise
 
-# Of MobileNetV2 (table 2): expansion, channels, repetitions, stride. The stem and the sixth stage, which halve the map
-# of the paper's images of 224 pixels, keep it here.
+# MobileNetV2, table 2: expansion, channels, repetitions, stride. For 48 px faces instead of the paper's 224 px images,
+# the stem and the sixth stage have stride 1.
 MOBILENET_V2 = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -22,12 +22,12 @@ STEM, HEAD = 32, 1280
 
 
 def separable(inputs: int, outputs: int) -> list[nn.Module]:
-    """A depthwise separable convolution without activation between its two parts, and BatchNorm."""
+    """Depthwise separable convolution without an inner activation, and BatchNorm."""
     return [Depthwise(inputs), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
 
 
 class XceptionBlock(nn.Module):
-    """Two separable convolutions and a pool beside a strided 1x1 convolution: `(N, C, H, W)` -> half the map."""
+    """Two separable convolutions, a pool, a shortcut: `(N, C, H, W)` -> half the map."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -42,10 +42,9 @@ class XceptionBlock(nn.Module):
 
 
 def mini_xception(classes: int = len(CLASSES)) -> nn.Sequential:
-    """Mini-Xception `(N, 1, 48, 48)` -> logits `(N, classes)`: Arriaga et al. 2017, arXiv 1710.07557, figure 3.
+    """Mini-Xception `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    Two convolutions of 8 channels without padding, four blocks, and a 3x3 convolution to the classes that is averaged
-    over the map; 56,951 parameters, as the authors' code has them.
+    Arriaga et al. 2017, arXiv 1710.07557, figure 3; 56,951 parameters, as in the authors' code.
     """
     widths = (8, 16, 32, 64, 128)
     layers: list[nn.Module] = [ConvBN(1, 8, padding=0), ConvBN(8, 8, padding=0)]
@@ -54,9 +53,9 @@ def mini_xception(classes: int = len(CLASSES)) -> nn.Sequential:
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution and linear projection: `(N, C, H, W)` -> `(N, outputs, H / stride, W / stride)`.
+    """Expansion, depthwise convolution, linear projection; shortcut if the shape stays.
 
-    Sandler et al. 2018, arXiv 1801.04381, section 3.3; a shortcut where the shape stays.
+    `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Sandler et al. 2018, arXiv 1801.04381, section 3.3.
     """
 
     def __init__(self, inputs: int, outputs: int, *, expansion: int, stride: int):
@@ -68,7 +67,7 @@ class InvertedResidual(nn.Module):
         self.shortcut = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """The projected features, plus the input where the shape stays."""
+        """The projected features, plus the input if the shape stays."""
         return x + self.body(x) if self.shortcut else self.body(x)
 
 
@@ -77,7 +76,7 @@ def _norm(channels: int) -> list[nn.Module]:
 
 
 def mobilenet_v2(width: float, classes: int = len(CLASSES)) -> nn.Sequential:
-    """MobileNetV2 `(N, 1, 48, 48)` -> logits `(N, classes)`, with the paper's channels times `width`."""
+    """MobileNetV2 `(N, 1, 48, 48)` -> logits `(N, classes)`, channels times `width`."""
     inputs, *channels, head = (max(round(width * n), 1) for n in (STEM, *(c for _, c, _, _ in MOBILENET_V2), HEAD))
     layers: list[nn.Module] = [nn.Conv2d(1, inputs, 3, padding=1, bias=False), *_norm(inputs)]
     for (expansion, _, repetitions, stride), outputs in zip(MOBILENET_V2, channels, strict=True):

@@ -1,4 +1,4 @@
-"""A trained network as a function from faces to logits, whatever computes it. Needs no PyTorch."""
+"""A trained network as a function, independent of its backend. Does not import PyTorch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A trained network as a function: faces, uint8 `(N, 48, 48)`, to logits, float32 `(N, C)`, C its classes."""
+    """Maps faces, uint8 `(N, 48, 48)`, to logits, float32 `(N, C)`, of C classes."""
 
     model: str
     classes: tuple[str, ...]
@@ -20,7 +20,7 @@ class Recognizer:
         return self.logits(faces)
 
     def classify(self, faces: np.ndarray) -> pd.DataFrame:
-        """A row for each face, uint8 `(N, 48, 48)`: its `label`, a number, and the probability of every class."""
+        """One row per face, uint8 `(N, 48, 48)`: `label` (a number), probabilities."""
         logits = self(faces)
         table = pd.DataFrame(softmax(logits), columns=list(self.classes))
         table.insert(0, "label", logits.argmax(1))
@@ -28,6 +28,6 @@ class Recognizer:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """The probabilities `(N, C)` that logits stand for."""
+    """Probabilities `(N, C)` of logits `(N, C)`."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)

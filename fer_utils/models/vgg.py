@@ -1,6 +1,7 @@
-"""A small VGG: two convolutions a stage, the second without padding, and wide fully connected layers."""
+"""A small VGG: two convolutions per stage, and wide fully connected layers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -11,10 +12,11 @@ from fer_utils.models.blocks import ConvBN, LinearBN
 def vgg(
     channels: Sequence[int], norms: Sequence[bool], hidden: Sequence[int], classes: int = len(CLASSES)
 ) -> nn.Sequential:
-    """A small VGG `(N, 1, 48, 48)` -> logits `(N, classes)`, after Simonyan and Zisserman 2014, arXiv 1409.1556.
+    """A small VGG `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    `channels` gives each stage's channels, `norms` whether its convolutions have BatchNorm, `hidden` the widths of the
-    fully connected layers. Convolutions have a bias even before a BatchNorm, as the Keras original has.
+    `channels` lists the channels of each stage, `norms` whether it has BatchNorm, `hidden` the widths of the fully
+    connected layers. Convolutions have a bias even before BatchNorm, as in the Keras original. After Simonyan and
+    Zisserman 2014, arXiv 1409.1556.
     """
     layers: list[nn.Module] = []
     inputs, side = 1, 48
@@ -26,9 +28,6 @@ def vgg(
             nn.Dropout(0.25),
         ]
         inputs, side = width, (side - 2) // 2
-    layers.append(nn.Flatten())
-    features = inputs * side**2
-    for width in hidden:
-        layers.append(LinearBN(features, width, dropout=0.35))
-        features = width
-    return nn.Sequential(*layers, nn.Linear(features, classes))
+    widths = (inputs * side**2, *hidden)
+    head = [LinearBN(features, width, dropout=0.35) for features, width in pairwise(widths)]
+    return nn.Sequential(*layers, nn.Flatten(), *head, nn.Linear(widths[-1], classes))

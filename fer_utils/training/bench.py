@@ -1,10 +1,11 @@
-"""How fast the training loop is beside the plain way and beside its own step, all measured in one go."""
+"""Training speed on the CPU: our loop, its step alone, and a plain PyTorch loop."""
 
 import itertools
 import multiprocessing
 import os
 import re
 import time
+import timeit
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -34,13 +35,13 @@ from fer_utils.training.recipe import Recipe, named_recipe
 from fer_utils.training.slurm import ENVIRONMENT
 
 CPU = torch.device("cpu")
-GATE_SECONDS = 300  # to be ready in, so that no process waits for one that failed
-PLAIN_BATCH = 128  # of the original
-FACES = 2560  # of which a tenth is validation: an epoch takes some seconds
+START_TIMEOUT_SECONDS = 300  # if a process fails, the others stop waiting for it
+PLAIN_BATCH = 128  # as in the original homework
+FACES = 2560  # a tenth is held out for validation; an epoch takes a few seconds
 
 
 class PlainFaces(Dataset):
-    """Training faces as most FER code reads them: one PIL image at a time, flipped and rotated at random."""
+    """Faces as most FER code loads them: single PIL images, augmented at random."""
 
     def __init__(self, faces: FaceSet):
         self.faces = faces
@@ -57,7 +58,7 @@ class PlainFaces(Dataset):
 
 
 def plain(model: str, faces: FaceSet) -> Iterator[int]:
-    """The plain way, float32 and channels first, with one worker: the number of images of each step."""
+    """Train in float32 from a DataLoader; yield the number of images of each step."""
     net = zoo.build(model).train()
     adam = torch.optim.Adam(net.parameters(), 5e-4)
     batches = DataLoader(PlainFaces(faces), PLAIN_BATCH, shuffle=True, num_workers=1, persistent_workers=True)
@@ -69,7 +70,7 @@ def plain(model: str, faces: FaceSet) -> Iterator[int]:
 
 
 def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
-    """The step of our loop alone, on a batch that stays where it is."""
+    """Repeat our training step on one batch; yield the number of images of each."""
     net = zoo.build(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not chosen.dropout:
         turn_off_dropout(net)
@@ -89,22 +90,21 @@ def step(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
 
 
 def loop(model: str, faces: FaceSet, chosen: Recipe) -> Iterator[int]:
-    """Our whole loop: augmentation, averaging, bookkeeping and the look at validation after each epoch."""
+    """Train with our complete loop; yield the number of images of each epoch."""
     training, validation = (examples(part, "labels") for part in split(faces))
     for _ in train(zoo.build(model), training, validation, chosen, 0, CPU, fastest_precision(CPU)):
-        n, size = len(training.images), min(chosen.batch_size, len(training.images))
-        yield n // size * size
+        size = min(chosen.batch_size, len(training.images))
+        yield len(training.images) // size * size
 
 
 def images_per_second(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, runs: int) -> list[float]:
-    """The images that each way of training takes in a second, as so many processes that share the cores.
+    """Images per second of each loop, summed over processes that share the cores.
 
-    The ways take turns (an epoch of our loop, then as long of its step), so that what else the machine does falls on
-    both.
+    Each process alternates between the loops, so that other load on the machine affects all of them alike.
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(runs, context) as pool:
-        gate = manager.Barrier(runs, timeout=GATE_SECONDS)
+        gate = manager.Barrier(runs, timeout=START_TIMEOUT_SECONDS)
         started = [pool.submit(_rates, ways, seconds, max(cores() // runs, 1), gate) for _ in range(runs)]
         return np.sum([rates.result() for rates in started], axis=0).tolist()
 
@@ -113,7 +113,7 @@ def _rates(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, threads:
     torch.set_num_threads(threads)
     counts = [way() for way in ways]
     for each in counts:
-        next(each)  # warms up
+        next(each)  # warm-up
     gate.wait()
     images, spent = np.zeros(len(ways)), np.zeros(len(ways))
     while spent.min() < seconds:
@@ -123,19 +123,8 @@ def _rates(ways: Sequence[Callable[[], Iterator[int]]], seconds: float, threads:
     return images / spent
 
 
-def load_seconds(data: str) -> tuple[float, float]:
-    """Seconds to read the data cold and from the cache."""
-    seconds = []
-    with TemporaryDirectory() as cache, patch.dict(os.environ, {"FER_CACHE": cache}):
-        for _ in range(2):
-            start = time.perf_counter()
-            load(data)
-            seconds.append(time.perf_counter() - start)
-    return seconds[0], seconds[1]
-
-
 def plain_load_seconds(data: str) -> float | None:
-    """Seconds to read a csv as most FER code does, with pandas and then row by row; None for another layout."""
+    """Seconds to parse a CSV with pandas, row by row; None for other formats."""
     path = Path(data).expanduser()
     if not path.is_file():
         return None
@@ -144,34 +133,31 @@ def plain_load_seconds(data: str) -> float | None:
             return None
     start = time.perf_counter()
     table = pd.read_csv(path).rename(columns=lambda name: name.strip().lower())
-    np.array(
-        [np.array(row.split(), np.uint8).reshape(SIDE_PX, SIDE_PX) for row in table.get("pixels", table.get("feature"))]
-    )
+    rows = table.get("pixels", table.get("feature"))
+    np.array([np.array(row.split(), np.uint8).reshape(SIDE_PX, SIDE_PX) for row in rows])
     return time.perf_counter() - start
 
 
 def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
-    """Time the ways of training `model` on the CPU for so many seconds each.
+    """Measure training speed on the CPU, `seconds` for each measurement.
 
-    `images_per_second` is that of our loop as one run a core, side by side; `ratio_to_plain` divides it by the plain
-    way on all cores, `ratio_to_step` by our step alone, side by side as well. `rates` holds every rate. For a csv,
-    `load_ratio_to_plain` says how many times as long the plain way reads it, ours cold.
+    `rates` holds every rate in images per second. `images_per_second` is our loop with one single-threaded run per
+    core. `ratio_to_plain` divides it by the plain loop on all cores, `ratio_to_step` by our step alone, also one run
+    per core. `load_ratio_to_plain` is the plain loading time over ours without a cache; None unless `data` is a CSV.
     """
-    cold, cached = load_seconds(data)
+    with TemporaryDirectory() as cache, patch.dict(os.environ, {"FER_CACHE": cache}):
+        cold, cached = timeit.repeat(partial(load, data), repeat=2, number=1)
     plain_load = plain_load_seconds(data)
     training = labelled_part(load(data), "Training")
     faces = training[np.random.default_rng(0).permutation(len(training))[:FACES]]
-    chosen = replace(named_recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # never ends within the seconds
-    plainly, alone, whole = (
-        partial(plain, zoo.check_model(model), faces),
-        partial(step, model, faces, chosen),
-        partial(loop, model, faces, chosen),
-    )
-    one, side = f"one run, {_counted(cores(), 'thread')}", f"{_counted(cores(), 'run')} side by side, 1 thread each"
-    (rate_of_plain,) = images_per_second([plainly], seconds, 1)
+    chosen = replace(named_recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # more than fit into the time
+    ours = [partial(step, model, faces, chosen), partial(loop, model, faces, chosen)]
+    (rate_of_plain,) = images_per_second([partial(plain, zoo.check_model(model), faces)], seconds, 1)
     with patch.dict(os.environ, ENVIRONMENT):
-        step_one, loop_one = images_per_second([alone, whole], seconds, 1)
-        step_side, loop_side = images_per_second([alone, whole], seconds, cores())
+        step_one, loop_one = images_per_second(ours, seconds, 1)
+        step_side, loop_side = images_per_second(ours, seconds, cores())
+    plural = "s" if cores() > 1 else ""
+    one, side = f"one run, {cores()} thread{plural}", f"{cores()} run{plural} side by side, 1 thread each"
     rates = {
         f"the plain way: {one}": rate_of_plain,
         f"our step alone: {one}": step_one,
@@ -189,7 +175,3 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
         "load_seconds_cached": cached,
         "load_ratio_to_plain": plain_load and plain_load / cold,
     }
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'s' if n > 1 else ''}"

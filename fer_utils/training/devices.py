@@ -1,4 +1,4 @@
-"""Where a model is trained and evaluated, and in which precision."""
+"""Devices and precisions for training and evaluation."""
 
 import functools
 import platform
@@ -17,19 +17,19 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def pick_device(name: str) -> torch.device:
-    """The device for `auto` (an NVIDIA GPU where there is one), `cpu` or `cuda`."""
+    """The device called `cpu` or `cuda`; for `auto`, an NVIDIA GPU if available."""
     if check_name("device", name, DEVICES) == "cuda" and not torch.cuda.is_available():
-        raise FerError("device 'cuda': PyTorch sees no GPU here. Take 'cpu' or 'auto', or install PyTorch with CUDA")
+        raise FerError("device 'cuda': PyTorch finds no GPU. Use 'cpu' or 'auto', or install PyTorch with CUDA")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def cores() -> int:
-    """The processor cores that this process may use: its affinity, and a container's share."""
+    """CPU cores available to this process, by its affinity and container limits."""
     return joblib.cpu_count()
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words: the GPU's name, or the CPU's kind and the threads that a run uses."""
+    """The GPU's name, or the CPU's with the number of threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -39,7 +39,7 @@ def device_name(device: torch.device) -> str:
 
 @functools.cache
 def hardware(device: torch.device) -> str:
-    """The kind of GPU or CPU, exact enough that two of the same kind train at the same speed."""
+    """The GPU or CPU model. Devices with equal names train at the same speed."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     has = _cpu_capabilities()
@@ -48,7 +48,7 @@ def hardware(device: torch.device) -> str:
 
 
 def _cpu_model() -> str:
-    """The CPU's name, family and model number where the system tells, since virtual machines share names."""
+    """The CPU's name, family and model number; virtual machines share names."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:
@@ -60,28 +60,27 @@ def _cpu_model() -> str:
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32 on this device.
 
-    On a CPU that takes AMX (Intel) or AVX-512's bfloat16 (AMD); an Intel CPU with AVX-512 alone is slower in it.
+    True for CPUs with AMX (Intel) or AVX-512 BF16 (AMD). Intel CPUs with AVX-512 BF16 but no AMX are slower in it.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     cpu = _cpu_capabilities()
-    intel = "Intel" in cpu.get("cpu_name", "")
-    return bool(cpu.get("amx_bf16" if intel else "avx512_bf16"))
+    return bool(cpu.get("amx_bf16" if "Intel" in cpu.get("cpu_name", "") else "avx512_bf16"))
 
 
 def fastest_precision(device: torch.device) -> str:
-    """`bfloat16` where the device is faster in it, else `float32`."""
+    """`bfloat16` if the device is faster in it, else `float32`."""
     return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """The context that computes in this precision. No cast is kept, since each weight is used once."""
+    """An autocast context for this precision, without a cache: weights are used once."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
 
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Keep a GPU's convolutions from rounding float32 to TF32, whose mantissa has 10 bits."""
+    """Disable TF32 (10-bit mantissa) in the convolutions of a GPU."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -91,5 +90,5 @@ def exact_float32() -> Iterator[None]:
 
 
 def _cpu_capabilities() -> Mapping[str, Any]:
-    """What PyTorch knows of this CPU; nothing in releases that do not tell."""
+    """PyTorch's information about this CPU; empty in releases that have none."""
     return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

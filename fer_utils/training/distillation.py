@@ -1,14 +1,14 @@
-"""Knowledge distillation: the logits of trained networks, for a student to learn.
+"""Knowledge distillation: a student learns the logits of trained networks.
 
-Teachers see each face once and without augmentation. The student learns their logits on augmented views of it, so that
-it also learns to ignore how a face is framed; on equal views it would copy how much its teachers are confused
-(`figures/README.md`, "Random framing").
+Teachers see each face once, without augmentation. The student learns their logits on augmented views, and so becomes
+robust to framing; on the same views it would copy the teachers' mistakes (`figures/EXPERIMENTS.md`, "Random framing").
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from fer_utils.training.metrics import recognizer
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained network by its identity: `run:KEY` of the run that trained it, or `weights:HASH` of a file."""
+    """A trained network, keyed by `run:KEY` of its run or `weights:HASH` of its file."""
 
     key: str
     model: str = field(compare=False)
@@ -34,16 +34,17 @@ class Teacher:
 
     @property
     def title(self) -> str:
-        """The teacher in tables: its model and the beginning of its key."""
+        """The teacher's name in tables: its model and the beginning of its key."""
         return f"{self.model}@{self.key.partition(':')[2][:8]}"
 
 
 def teacher_logits(
     teachers: Sequence[Teacher], classes: Sequence[str], images: np.ndarray, device: torch.device, folder: Path
 ) -> Tensor:
-    """The mean logits of the teachers on faces, uint8 `(N, 48, 48)`: float32 `(N, C)` on the CPU.
+    """The mean logits of an ensemble of teachers: float32 `(N, C)` on the CPU.
 
-    Each teacher's are cached in `folder`. Raises `InputError` for a teacher with other classes than the student's.
+    `images` are faces, uint8 `(N, 48, 48)`. Each teacher's logits are cached in `folder`. Raises `InputError` for a
+    teacher whose classes differ from the student's.
     """
     answers = [_cached_logits(teacher, classes, images, device, folder) for teacher in teachers]
     return torch.from_numpy(np.mean(answers, axis=0, dtype=np.float32))
@@ -56,41 +57,33 @@ def _cached_logits(
     trained = weights.load_weights(teacher.weights)
     if trained.classes != tuple(classes):
         raise InputError(
-            f"teacher {teacher.title} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the student "
-            f"learns {len(classes)}. Take a teacher with the student's target"
+            f"teacher {teacher.title} has {len(trained.classes)} classes ({', '.join(trained.classes)}), the student "
+            f"has {len(classes)}. Choose a teacher with the student's target"
         )
     decides = [weights.digest(teacher.weights), hashlib.sha256(images.tobytes()).hexdigest(), device.type]
     folder /= hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "logits.npy"
-    with exclusive(folder):  # other students want them too
-        logits = _read_logits(file)
-        if logits is None:
-            delete_drafts(folder)
-            read = recognizer(trained, device)
-            logits = ((read(images) + read(images[:, :, ::-1])) / 2).astype(np.float16)
-            _write_logits(file, logits)
-    return logits
-
-
-def _read_logits(file: Path) -> np.ndarray | None:
-    """The cached logits in a file; None where they are missing or damaged."""
-    try:
-        return np.load(file)
-    except (OSError, ValueError, EOFError):
-        return None
+    with exclusive(folder):  # other students may need them at the same time
+        with suppress(OSError, ValueError, EOFError):  # missing or damaged
+            return np.load(file)
+        delete_drafts(folder)
+        read = recognizer(trained, device)
+        logits = ((read(images) + read(images[:, :, ::-1])) / 2).astype(np.float16)
+        _write_logits(file, logits)
+        return logits
 
 
 def _write_logits(file: Path, logits: np.ndarray) -> None:
-    stored = io.BytesIO()  # NumPy's own file writer does not tell a full disk from other errors
+    stored = io.BytesIO()  # in memory first: np.save reports a full disk as another error
     np.save(stored, logits)
     atomic_write(file, stored.getvalue())
 
 
 def distillation_loss(outputs: Tensor, answers: Tensor, temperature: float) -> Tensor:
-    """The Kullback-Leibler divergence from softened answers `(N, C)`, times temperature squared.
+    """KL divergence of softened logits `(N, C)`, times temperature squared.
 
-    Hinton et al. 2015, arXiv 1503.02531, section 2.
+    Hinton et al. 2015, arXiv 1503.02531, section 2. `outputs` are the student's, `answers` the teachers'.
     """
     student, teacher = F.log_softmax(outputs / temperature, 1), F.log_softmax(answers / temperature, 1)
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2

@@ -1,4 +1,4 @@
-"""Locks of folders: one process works in a folder, another waits and says for whom."""
+"""Folder locks: one process works in a folder, the others wait."""
 
 import errno
 import os
@@ -14,12 +14,12 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from fer_utils.errors import FerError
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # errors of file systems without locks
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; who waits for it is told who has it."""
+    """Hold the lock of a folder. A process that waits for it prints who holds it."""
     lock, holder = FileLock(folder / ".lock"), folder / ".holder"
     try:
         _acquire(lock, 0)
@@ -36,23 +36,21 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def _acquire(lock: BaseFileLock, timeout_seconds: float = -1) -> None:
-    """Acquire a lock that the system releases when its process dies. Raises `FerError` where there is none."""
+    """Acquire a lock that dies with its process, else raise `FerError`."""
     missing: Exception | None = None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the fallback, which we refuse
+            warnings.simplefilter("ignore")  # filelock announces its soft lock, which is refused below
             lock.acquire(timeout_seconds)
-    except NotImplementedError as error:
-        missing = error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
             raise
         missing = error
     if missing or isinstance(lock, SoftFileLock):  # a soft lock outlives a killed process
         lock.release()
         raise FerError(
-            f"{Path(lock.lock_file).parent}: this file system has no locks, so two processes could train one run. "
-            "Put --runs on another one"
+            f"{Path(lock.lock_file).parent}: this file system does not support locks, so two processes could train "
+            "the same run. Set --runs to a folder on another file system"
         ) from missing
 
 
@@ -64,7 +62,7 @@ def _read_holder(folder: Path) -> str:
 
 
 def holder_of(folder: Path) -> str | None:
-    """Who holds the lock of a folder, in words; None for nobody."""
+    """The process that holds the lock of a folder, in words; None if it is free."""
     if not (folder / ".lock").exists():
         return None
     lock = FileLock(folder / ".lock")
@@ -72,7 +70,7 @@ def holder_of(folder: Path) -> str | None:
         _acquire(lock, 0)
     except Timeout:
         return _read_holder(folder)
-    except (FerError, OSError):  # no locks here, or somebody else's folder
+    except (FerError, OSError):  # no locks here, or no permission
         return None
     lock.release()
     return None

@@ -1,4 +1,4 @@
-"""The training loop, in the order in which things happen."""
+"""The training loop, from the training state down to a single step."""
 
 import copy
 import math
@@ -22,32 +22,32 @@ from fer_utils.training.metrics import logits
 from fer_utils.training.optimizers import build_optimizers
 from fer_utils.training.recipe import Recipe
 
-WARMUP = 0.25  # share of a one-cycle schedule
-START_DIVISOR, END_DIVISOR = 25, 250_000  # of its learning rate, at the start and at the end
+WARMUP = 0.25  # share of the one-cycle schedule
+START_DIVISOR, END_DIVISOR = 25, 250_000  # of the peak learning rate, for the first and the last step
 
 
 class TrainState:
-    """All that changes while a model is trained, after `epoch` finished epochs.
+    """Everything that changes during training, as of the end of an epoch.
 
-    `history` has a dict for each epoch, `kept` the weights that the recipe would keep so far.
+    `epoch` counts the finished epochs, `history` has one dict for each, `kept` holds the weights to keep so far.
     """
 
     def __init__(self, model: nn.Sequential, recipe: Recipe, precision: str):
         self.epoch, self.best = 0, -1.0
         self.history: list[dict[str, Any]] = []
         self.kept: dict[str, Tensor] = {}
-        self.model = model
+        self.model, self.recipe = model, recipe
         self.average = copy.deepcopy(model) if recipe.averaging else model
         self.optimizers = build_optimizers(model, recipe, precision)
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes to resume; its tensors are those that are trained, so save them at once."""
+        """A checkpoint that shares memory with the live tensors: save it at once."""
         plain = {name: getattr(self, name) for name in ("epoch", "best", "history", "kept")}
         modules = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         return plain | modules | {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state that `state_dict` gave."""
+        """Restore a checkpoint of `state_dict`."""
         self.epoch, self.best, self.kept = state["epoch"], state["best"], state["kept"]
         self.history = list(state["history"])
         self.model.load_state_dict(state["model"])
@@ -55,11 +55,11 @@ class TrainState:
         for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
 
-    def finish_epoch(self, row: dict[str, Any], recipe: Recipe) -> None:
-        """Count an epoch, with its row of the history, and keep the weights if the recipe says so."""
+    def finish_epoch(self, row: dict[str, Any]) -> None:
+        """Add the epoch's row to the history, and keep the weights if the recipe says so."""
         self.epoch += 1
         self.history.append(row)
-        if recipe.keep == "last" or row["validation_accuracy"] > self.best:
+        if self.recipe.keep == "last" or row["validation_accuracy"] > self.best:
             self.best, self.kept = row["validation_accuracy"], copy.deepcopy(self.average.state_dict())
 
 
@@ -76,9 +76,9 @@ def train(
 ) -> Iterator[TrainState]:
     """Train `model`, yielding its state after every epoch.
 
-    Everything random in an epoch is drawn from `seed` and the epoch's number, on the CPU, so that a training resumed
-    from `TrainState.state_dict` ends as if it had not stopped. With `teacher_logits`, `(N, C)` by
-    `distillation.teacher_logits`, the model learns from those. Raises `FerError` on a loss that is not finite.
+    All randomness in an epoch comes from `seed` and the epoch's number, drawn on the CPU, so training resumed from
+    `resume` (a `TrainState.state_dict`) ends with the same weights as training without a break. `teacher_logits`,
+    `(N, C)`, replace the training targets. Raises `FerError` if the loss is not finite.
     """
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not recipe.dropout:
@@ -91,25 +91,19 @@ def train(
     while state.epoch < recipe.epochs:
         start = time.perf_counter()
         with exact_float32():
-            losses = _train_epoch(state, images, targets, recipe, seed, precision, teacher_logits)
+            losses = _train_epoch(state, images, targets, seed, precision, teacher_logits)
             metrics = _validate(state.average, validation, precision, device)
         row = {"epoch": state.epoch + 1, "learning_rate": state.optimizers[0].param_groups[0]["lr"]}
         row |= {"training_loss": float(losses.mean()), **metrics, "seconds": time.perf_counter() - start}
-        state.finish_epoch(row, recipe)
+        state.finish_epoch(row)
         yield state
 
 
 def _train_epoch(
-    state: TrainState,
-    images: Tensor,
-    targets: Tensor,
-    recipe: Recipe,
-    seed: int,
-    precision: str,
-    teacher_logits: Tensor | None,
+    state: TrainState, images: Tensor, targets: Tensor, seed: int, precision: str, teacher_logits: Tensor | None
 ) -> Tensor:
-    """Train for one epoch; the loss of every step."""
-    epoch, device, model = state.epoch + 1, images.device, state.model
+    """Train for one epoch; return the loss of every step, `(steps,)`."""
+    epoch, device, model, recipe = state.epoch + 1, images.device, state.model, state.recipe
     size = min(recipe.batch_size, len(images))
     steps = len(images) // size
     side_px = recipe.side_px(epoch) if zoo.takes_any_size(model) else images.shape[-1]
@@ -123,7 +117,8 @@ def _train_epoch(
         torch.manual_seed(epoch_seed)  # for dropout
         for i, rows in enumerate(shuffled(len(images), size, generator)):
             step, rows = (epoch - 1) * steps + i, rows.to(device)
-            inputs = render_view(images, view, rows, side_px)  # not in bfloat16, which would move pixels
+            # Outside autocast: coordinates in bfloat16 would shift the pixels.
+            inputs = render_view(images, view, rows, side_px)
             with autocast(precision, device):
                 outputs = model(inputs).float()
             if teacher_logits is None:
@@ -139,36 +134,35 @@ def _train_epoch(
             losses[i] = loss.detach()
             if recipe.averaging:
                 get_ema_multi_avg_fn(_decay(recipe.averaging, step))(averages, values, 0)
-            if device.type == "cpu":  # on a GPU, reading every loss would make the queue wait
+            if device.type == "cpu":  # on a GPU, reading every loss would stall the queue
                 _check_finite(losses[: i + 1], epoch)
     _check_finite(losses, epoch)
     return losses
 
 
 def _validate(model: nn.Module, validation: Examples, precision: str, device: torch.device) -> dict[str, float]:
-    """Loss against the targets, and accuracy on the faces that have one right class."""
+    """Loss on all faces, and accuracy on those with one correct class."""
     images, targets, classes = (
         torch.from_numpy(array).to(device) for array in (validation.images, validation.targets, validation.classes)
     )
     with autocast(precision, device):
         found = logits(model.eval(), images)
     hits = (found.argmax(1) == classes)[classes >= 0]
-    return {
-        "validation_loss": float(F.cross_entropy(found, targets)),
-        "validation_accuracy": float(hits.float().mean()),
-    }
+    loss, accuracy = F.cross_entropy(found, targets), hits.float().mean()
+    return {"validation_loss": float(loss), "validation_accuracy": float(accuracy)}
 
 
 def turn_off_dropout(model: nn.Module) -> None:
-    """Set the rate of a model's dropout layers to 0."""
-    for layer in (layer for layer in model.modules() if isinstance(layer, nn.Dropout)):
-        layer.p = 0.0
+    """Set the dropout rate of a model to 0."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of a step, counted from 0, of so many `steps` in all.
+    """The learning rate of a step (counted from 0) in a run of `steps` steps.
 
-    One-cycle, by half a cosine up and half a cosine down: Smith and Topin 2017, arXiv 1708.07120.
+    One-cycle with cosine annealing up and down: Smith and Topin 2017, arXiv 1708.07120.
     """
     if recipe.schedule == "constant":
         return recipe.learning_rate
@@ -182,12 +176,12 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def _decay(averaging: float, step: int) -> float:
-    """The decay of the average at a step, counted from 0: less at first, to forget the initial weights."""
+    """The decay of the average, lower at first to forget the initial weights."""
     return min(averaging, (1 + step) / (10 + step))
 
 
 def _floats(model: nn.Module) -> list[Tensor]:
-    """The tensors that are averaged: weights, and the means and variances of BatchNorm."""
+    """The tensors to average: weights and BatchNorm statistics."""
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
@@ -195,6 +189,6 @@ def _check_finite(losses: Tensor, epoch: int) -> None:
     finite = torch.isfinite(losses)
     if not finite.all():
         raise FerError(
-            f"the loss is no longer finite in epoch {epoch}, step {int(finite.int().argmin()) + 1}: the learning rate "
-            "is too high for this model and data. Take another recipe, or check the data with `fer data`"
+            f"the training loss is infinite or NaN in epoch {epoch}, step {int(finite.int().argmin()) + 1}: the "
+            "learning rate is too high for this model and data. Use another recipe, or check the data with `fer data`"
         )

@@ -1,4 +1,4 @@
-"""A trained network's predictions on labelled faces, and the metrics computed from them."""
+"""Predictions of a trained network on labelled faces, and their metrics."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from fer_utils.models.recognizer import Recognizer, softmax
 from fer_utils.models.weights import Trained
 from fer_utils.training.devices import exact_float32
 
-# Faces at once. On a CPU more of them leave the cache: a ResNet took 1.2 ms a face in batches of 256, 0.7 in 64.
+# Larger batches do not fit a CPU's cache; see figures/EXPERIMENTS.md.
 EVALUATION_BATCH = {"cpu": 64, "cuda": 1024}
 VALIDATION = "validation"
-# Random crops as a face detector's boxes vary: scale 0.85 to 1.15, shift up to a tenth of the side.
+# Random crops like the varying boxes of a face detector: scale 0.85 to 1.15, shift up to 10 % of the side.
 FRAMING = Augmentation(zoom=0.15, shift_px=4.8)
 FRAMINGS = 8
 PROBABILITY_COLUMN = "p_{}"
@@ -26,14 +26,14 @@ PROBABILITY_COLUMN = "p_{}"
 
 @torch.inference_mode()
 def logits(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits `(N, C)` for uint8 images `(N, 48, 48)` on the model's own device, in the caller's precision."""
+    """Logits `(N, C)` of images, uint8 `(N, 48, 48)` on the model's device."""
     batches = images.split(EVALUATION_BATCH[images.device.type])
     with exact_float32():
         return torch.cat([model(to_input(batch)).float() for batch in batches])
 
 
 def recognizer(trained: Trained, device: torch.device) -> Recognizer:
-    """A trained network on a device, in float32."""
+    """A recognizer that computes in float32 on a device."""
     net = trained.net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return Recognizer(
         trained.model,
@@ -43,15 +43,13 @@ def recognizer(trained: Trained, device: torch.device) -> Recognizer:
 
 
 def prediction_table(network: Recognizer, part: FaceSet) -> pd.DataFrame:
-    """A network's predictions: a row for each labelled face.
+    """A network's predictions, one row per labelled face.
 
-    `face` is the hash of its pixels, `label` FER2013's class, `majority` that of FER+'s voters (-1 for none; only where
-    faces have votes), `predicted` the most likely class, `predicted_flip_averaged` that with flip TTA, `p_CLASS` its
-    probabilities. `leaked` marks the faces that Training also holds, or may hold (`mark_duplicates`).
+    `face` is the hash of the pixels, `label` FER2013's class, `majority` the class of most FER+ voters (-1 for none;
+    only if the faces have votes), `predicted` the most likely class, `predicted_flip_averaged` the same with flip TTA.
+    `p_CLASS` are the probabilities. `leaked` marks duplicates of Training faces; all faces if Training is missing.
     """
-    plain = network(part.images)
-    mirrored = network(part.images[:, :, ::-1])
-    probabilities = softmax(plain).round(4)
+    plain, mirrored = network(part.images), network(part.images[:, :, ::-1])
     columns = {
         "face": [f"{digest:016x}" for digest in part.digests],
         "label": part.labels,
@@ -61,15 +59,14 @@ def prediction_table(network: Recognizer, part: FaceSet) -> pd.DataFrame:
         "leaked": np.ones(len(part), bool) if part.duplicate is None else part.duplicate,
     }
     names = [PROBABILITY_COLUMN.format(name) for name in network.classes]
-    return pd.DataFrame({**columns, **dict(zip(names, probabilities.T, strict=True))})
+    return pd.DataFrame({**columns, **dict(zip(names, softmax(plain).round(4).T, strict=True))})
 
 
 def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
-    """The metrics of predictions: `accuracy`, `n`, and `per_class` precision, recall and `n`.
+    """Accuracies of predictions, with precision, recall and `n` per class.
 
-    `truth` names the column of right classes, `label` or `majority`; faces without one are left out. A share of no
-    faces is None: `accuracy_without_leak` where every face is leaked or may be, the recall of a class without faces,
-    and the precision of one that was never predicted.
+    `truth` is the column of correct classes, `label` or `majority`; faces without one are left out. A metric over zero
+    faces is None: `accuracy_without_leak` if all are duplicates, the precision of a class that is never predicted.
     """
     answers = answers[answers[truth] != UNLABELLED]
     right = answers[truth]
@@ -96,15 +93,15 @@ def _share(hits: pd.Series) -> float | None:
 
 
 def truth_of(network: Recognizer) -> str:
-    """The column of right classes by a network's own target: `majority` if it knows FER+'s classes."""
+    """The column of correct classes for a network's target: `majority` for FER+'s."""
     return "majority" if network.classes == VOTE_CLASSES else "label"
 
 
 def framing_loss(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[str, float] | None:
-    """The accuracy that random framing costs: its `mean` over eight fixed draws, and a 95 % interval `low`..`high`.
+    """The loss of accuracy under random framing: `mean` and 95 % confidence interval.
 
-    A draw crops each face at a scale of 0.85 to 1.15, shifted by up to a tenth of the side, the edge repeated. The
-    interval is that of the paired differences over the faces. None where no face has a right class.
+    The mean over eight fixed random crops of each face (`FRAMING`). The interval `low`..`high` is that of the paired
+    differences over the faces. None if no face has a correct class.
     """
     truth = answers[truth_of(network)].to_numpy() if truth_of(network) in answers else np.full(len(part), UNLABELLED)
     known = truth != UNLABELLED
@@ -120,7 +117,7 @@ def framing_loss(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> d
 
 
 def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
-    """The labelled faces of a usage, or of the `validation` part of Training, in canonical order.
+    """The labelled faces of a usage or of the `validation` split, in canonical order.
 
     Raises `InputError` if there are none.
     """
@@ -128,14 +125,14 @@ def labelled_part(faces: FaceSet, usage: str) -> FaceSet:
     part = split(faces)[1] if usage == VALIDATION else canonical(faces.part(usage))
     if not len(part):
         held = [u for u in USAGES if len(faces.part(u))]
-        raise InputError(f"{faces.name} has no labelled {usage} faces; it has {', '.join(held) or 'none at all'}")
+        raise InputError(f"{faces.name} has no labelled {usage} faces; it has {', '.join(held) or 'none'}")
     return part
 
 
 def examine(network: Recognizer, faces: FaceSet) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Predictions on validation and on every test usage that `faces` has, each a `part` of the table; and the metrics.
+    """Predictions and metrics on validation and on the test usages of `faces`.
 
-    A metric's name begins with the part: `PublicTest_accuracy`, `PublicTest_votes_accuracy` and so on.
+    Column `part` of the table names the usage. So do the metrics: `PublicTest_accuracy`, `PublicTest_votes_accuracy`...
     """
     tables: list[pd.DataFrame] = []
     metrics: dict[str, float] = {}
@@ -148,7 +145,7 @@ def examine(network: Recognizer, faces: FaceSet) -> tuple[pd.DataFrame, dict[str
 
 
 def _metrics(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[str, float]:
-    """The metrics of a part that the results table has, those that are known."""
+    """The metrics of a part for the results table, without those that are None."""
     found = score(answers)
     metrics = {"accuracy": found["accuracy"], "faces": found["n"]}
     if answers.part.iloc[0] != VALIDATION:

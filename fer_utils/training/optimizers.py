@@ -1,4 +1,4 @@
-"""Optimizers: what a step does with the gradients."""
+"""Optimizers: Muon for the inner weight matrices, Adam or AdamW for the rest."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,12 +10,12 @@ from fer_utils.training.recipe import Recipe
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalized: every direction of an update gets the same length, the rare ones too.
+    """Muon: momentum whose update is orthogonalized by Newton-Schulz iterations.
 
-    Jordan et al. 2024, kellerjordan.github.io/posts/muon: Nesterov momentum of 0.95 and five Newton-Schulz steps. A
-    convolution is the matrix `(outputs, height * width * inputs)`. Updates are as long as AdamW's, so that its learning
-    rates and weight decay apply (Liu et al. 2025, arXiv 2502.16982, section 2.2). `torch.optim.Muon` takes no
-    convolutions, and always computes in bfloat16, which is ten times slower on CPUs without it.
+    Jordan et al. 2024, kellerjordan.github.io/posts/muon: Nesterov momentum of 0.95 and five iterations. A convolution
+    is the matrix `(outputs, height * width * inputs)`. Updates have the RMS of AdamW's, so its learning rates and
+    weight decay apply (Liu et al. 2025, arXiv 2502.16982, section 2.2). `torch.optim.Muon` accepts no convolutions and
+    always computes in bfloat16, which many CPUs emulate slowly.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float, precision: str = "float32"):
@@ -24,14 +24,14 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update the weights by their gradients."""
+        """Update the weights."""
         for group in self.param_groups:
             for weight in group["params"]:
                 state = self.state[weight]
                 if not state:
                     state["momentum"] = torch.zeros_like(weight)
                 momentum = state["momentum"].lerp_(weight.grad, 0.05)
-                ahead = weight.grad.lerp(momentum, 0.95).movedim(1, -1)  # as channels_last has it in memory
+                ahead = weight.grad.lerp(momentum, 0.95).movedim(1, -1)  # the memory order of channels_last
                 update = orthogonalize(ahead.flatten(1).to(self.dtype)).view(ahead.shape).movedim(-1, 1)
                 length = 0.2 * max(len(weight), weight[0].numel()) ** 0.5
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """The matrix with singular values between about 0.7 and 1.2, by Jordan's polynomial of degree five."""
+    """Bring all singular values to about 0.7 to 1.2 (Jordan's quintic polynomial)."""
     x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-7)
     for _ in range(5):
@@ -49,14 +49,14 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 def build_optimizers(model: nn.Module, recipe: Recipe, precision: str = "float32") -> list[torch.optim.Optimizer]:
-    """The recipe's optimizers, each for its share of the weights.
+    """The recipe's optimizers, each for a part of the weights.
 
-    Muon updates the matrices inside a network: neither the first layer, nor the last, nor depthwise filters.
+    Muon updates the inner matrices; AdamW the first and last layer, depthwise filters, biases and BatchNorm.
     """
     weights = [p for p in model.parameters() if p.ndim > 1]
     muon = [p for p in weights[:-1] if p.shape[1] > 1] if recipe.optimizer == "muon" else []
     chosen = set(map(id, muon))
-    # Decay shrinks weights, not the scales and shifts of BatchNorm nor biases (He et al. 2019, arXiv 1812.01187, 3.1).
+    # No weight decay for BatchNorm and biases: He et al. 2019, arXiv 1812.01187, section 3.1.
     groups: list[dict[str, Any]] = [
         {"params": [p for p in weights if id(p) not in chosen]},
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},

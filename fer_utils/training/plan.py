@@ -1,4 +1,4 @@
-"""The plan of a study: its runs, in what state each is, and what is still to be trained."""
+"""The plan of a study: its runs, their states, and what remains to be trained."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -16,32 +16,32 @@ from fer_utils.training.records import write_record
 from fer_utils.training.runs import Run, open_teacher, read_record, results
 from fer_utils.training.study import Study
 
-FAILED = "failed.txt"  # in a run folder: why its last attempt failed
+FAILED = "failed.txt"  # in a run folder: the error of the last attempt
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of a study, the runs that teach it, and where its record is published, if the study has records."""
+    """A run of a study, with its teachers and the folder of its published record."""
 
     stage: str
     run: Run
-    needs: tuple["Planned", ...] = ()
-    record: Path | None = None
-    teaches: bool = field(default=False, compare=False)  # whether other runs of the study learn from it
+    needs: tuple["Planned", ...] = ()  # its teachers in the study
+    record: Path | None = None  # None if the study has no records
+    teaches: bool = field(default=False, compare=False)  # whether it is the teacher of a run in the study
 
     @property
     def folder(self) -> Path:
-        """Where the results of a finished run lie: in its run folder, else in its record."""
+        """The folder with the results of a finished run: its run folder, else its record."""
         return self.run.folder if self.run.finished or not self.record else self.record
 
     @property
     def finished(self) -> bool:
-        """Whether the run needs no training; a published record suffices."""
+        """Whether the run needs no training; a published record is enough."""
         return self.run.finished or bool(self.record and read_record(self.record))
 
     @property
     def weights(self) -> Path | None:
-        """The file of its weights, to teach with; None where it has none yet."""
+        """The file of its weights; None if there is none."""
         if self.run.finished:
             return self.run.teacher.weights
         file = self.record / "weights.safetensors" if self.record and self.finished else None
@@ -49,10 +49,8 @@ class Planned:
 
     @property
     def epochs_done(self) -> int:
-        """The finished epochs."""
-        if self.finished:
-            return self.run.recipe.epochs
-        return len(history_of(self.run.folder))
+        """The number of finished epochs."""
+        return self.run.recipe.epochs if self.finished else len(history_of(self.run.folder))
 
     @property
     def state(self) -> str:
@@ -67,7 +65,7 @@ class Planned:
 
 
 def history_of(folder: Path) -> pd.DataFrame:
-    """The history of an unfinished run so far; empty where there is none, or a damaged one."""
+    """The history of an unfinished run; empty if it is missing or damaged."""
     try:
         history = pd.read_csv(folder / "history.csv")
     except (OSError, ValueError):
@@ -76,7 +74,7 @@ def history_of(folder: Path) -> pd.DataFrame:
 
 
 def plan(study: Study, faces: FaceSet, runs_dir: Path) -> list[Planned]:
-    """The runs of a study, teachers before students."""
+    """The runs of a study, teachers before students, each once."""
     by_stage: dict[str, list[Planned]] = {}
     open_once = cache(open_teacher)
     for stage in study.order:
@@ -87,31 +85,26 @@ def plan(study: Study, faces: FaceSet, runs_dir: Path) -> list[Planned]:
             check_votes(faces)
         votes = faces.votes_fingerprint if stage.target == "votes" else ""
         start = open_once(stage.start) if stage.start else None
-        runs = [
-            Run(
-                model, stage.full_recipe, seed, faces.fingerprint, runs_dir, stage.precision, stage.target, votes,
-                teachers, start,
-            )
-            for model, seed in product(stage.models, stage.seeds)
-        ]  # fmt: skip
+        settings = (faces.fingerprint, runs_dir, stage.precision, stage.target, votes, teachers, start)
+        runs = [Run(model, stage.full_recipe, seed, *settings) for model, seed in product(stage.models, stage.seeds)]
         by_stage[stage.name] = [
-            Planned(stage.name, run, needs, study.records / run.name if study.records else None) for run in runs
+            Planned(stage.name, run, needs, study.records and study.records / run.name) for run in runs
         ]
     planned: dict[str, Planned] = {}
     for one in chain.from_iterable(by_stage.values()):
-        planned.setdefault(one.run.key, one)  # of two stages with the same run, the first
+        planned.setdefault(one.run.key, one)  # a run of two stages belongs to the first
     teaching = {need.run.key for one in planned.values() for need in one.needs}
     return [replace(one, teaches=one.run.key in teaching) for one in planned.values()]
 
 
 def find_run(planned: Iterable[Planned], run_id: str) -> Planned:
-    """The run with this key, or with this name of its folder. Raises `InputError`."""
+    """The run with this key or folder name. Raises `InputError` if there is none."""
     by_id = {name: one for one in planned for name in (one.run.name, one.run.key)}
     return by_id[check_name("run", run_id, by_id)]
 
 
 def unfinished(planned: Iterable[Planned]) -> list[Planned]:
-    """The runs that are to be trained: those without results, and the teachers without weights that they need."""
+    """The runs to train: those without results, and teachers without weights."""
     todo: dict[str, Planned] = {}
 
     def want(one: Planned, *, weights: bool) -> None:
@@ -127,7 +120,7 @@ def unfinished(planned: Iterable[Planned]) -> list[Planned]:
 
 
 def publish_record(one: Planned) -> None:
-    """Write the record of a finished run, where it is missing or lacks the weights of a run that teaches others."""
+    """Write a finished run's record if it is missing or lacks a teacher's weights."""
     if not one.record or not one.run.finished:
         return
     if not read_record(one.record) or (one.teaches and not (one.record / "weights.safetensors").exists()):
@@ -137,4 +130,4 @@ def publish_record(one: Planned) -> None:
 def table_of(planned: Iterable[Planned], faces: FaceSet) -> pd.DataFrame:
     """The results table of the finished runs."""
     table = results(one.folder for one in planned if one.finished)
-    return table.assign(data=faces.name)  # a finished run may have known the file by another name
+    return table.assign(data=faces.name)  # the file may have had another name when the run was trained

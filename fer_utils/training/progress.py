@@ -1,4 +1,4 @@
-"""How far a study is, and how long the rest takes on this machine."""
+"""Progress of a study, and estimates of the remaining training time."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,89 +19,64 @@ TIMED_STEPS = 20
 
 
 def progress_table(planned: Sequence[Planned]) -> pd.DataFrame:
-    """A row for each run: its stage, name, state, finished epochs, and hours left by the pace of its own epochs."""
+    """One row per run: stage, name, state, epochs, and hours left at its own pace."""
     rows = []
     for one in planned:
-        seconds = history_of(one.run.folder).seconds
-        left = (one.run.recipe.epochs - one.epochs_done) * (seconds.median() if len(seconds) else float("nan"))
-        rows.append(
-            {
-                "stage": one.stage,
-                "run": one.run.name,
-                "state": one.state,
-                "epochs": f"{one.epochs_done}/{one.run.recipe.epochs}",
-                "hours_left": 0.0 if one.finished else left / 3600,
-            }
-        )
-    return pd.DataFrame(rows)
+        epochs, seconds = one.run.recipe.epochs, history_of(one.run.folder).seconds
+        left = (epochs - one.epochs_done) * (seconds.median() if len(seconds) else float("nan"))
+        hours = 0.0 if one.finished else left / 3600
+        rows.append((one.stage, one.run.name, one.state, f"{one.epochs_done}/{epochs}", hours))
+    return pd.DataFrame(rows, columns=["stage", "run", "state", "epochs", "hours_left"])
 
 
 def failures(planned: Sequence[Planned]) -> list[str]:
-    """Why runs failed, a line for each."""
-    return [
-        f"{one.run.name}: {(one.run.folder / FAILED).read_text(encoding='utf-8').strip()}"
-        for one in planned
-        if one.state == "failed"
-    ]
+    """One line per failed run: its name and the error."""
+    failed = [one.run for one in planned if one.state == "failed"]
+    return [f"{run.name}: {(run.folder / FAILED).read_text(encoding='utf-8').strip()}" for run in failed]
 
 
 def dry_run_table(planned: Sequence[Planned], faces: FaceSet, device: torch.device) -> pd.DataFrame:
-    """A row for each run: its stage, name, id, state, and the hours that it still takes on this machine."""
+    """One row per run: stage, name, state, epochs, id, hours left on this machine."""
     table = progress_table(planned).drop(columns="hours_left")
-    paces = _Paces(len(split(faces)[0]), device)
-    todo = {one.run.key for one in unfinished(planned)}  # also teachers whose record lacks their weights
-    hours = [
-        paces.seconds(one.run) * (one.run.recipe.epochs - len(history_of(one.run.folder))) / 3600
-        if one.run.key in todo
-        else 0.0
-        for one in planned
-    ]
-    return table.assign(id=[one.run.key for one in planned], hours=hours)
+    n = len(split(faces)[0])
+    paces: dict[tuple, float] = {}
+    hours: dict[str, float] = {}
+    for run in (one.run for one in unfinished(planned)):  # includes teachers whose record has no weights
+        kind = (run.model, run.recipe.name, run.target, run.precision)
+        if kind not in paces:
+            paces[kind] = _seconds_per_epoch(run, n, device)
+        hours[run.key] = paces[kind] * (run.recipe.epochs - len(history_of(run.folder))) / 3600
+    keys = [one.run.key for one in planned]
+    return table.assign(id=keys, hours=[hours.get(key, 0.0) for key in keys])
 
 
 def slow_precisions(planned: Sequence[Planned], device: torch.device) -> list[str]:
-    """A warning if runs are still to be trained in a precision in which this device is slow."""
+    """A warning if unfinished runs use a precision that is slow on this device."""
     slow = [one for one in planned if not one.finished and one.run.precision == "bfloat16"]
     if not slow or computes_bfloat16(device):
         return []
     return [
-        f"runs in bfloat16: {len(slow)}. {hardware(device)} emulates it, up to ten times more slowly. Set precision = "
-        "'float32'; that trains new runs"
+        f"runs in bfloat16: {len(slow)}. On {hardware(device)} it is emulated and up to ten times slower. Set "
+        "precision = 'float32', which starts new runs"
     ]
 
 
-class _Paces:
-    """Seconds per epoch on this machine, measured once for each model and recipe."""
-
-    def __init__(self, faces: int, device: torch.device):
-        self.faces, self.device = faces, device
-        self.known: dict[tuple, float] = {}
-
-    def seconds(self, run: Run) -> float:
-        """Of a run: by finished ones of its kind on this hardware, else by timed steps."""
-        kind = (run.model, run.recipe.name, run.target, run.precision)
-        if kind not in self.known:
-            finished = _finished_paces(run, hardware(self.device))
-            self.known[kind] = min(finished) if finished else _timed_epoch(run, self.faces, self.device)
-        return self.known[kind]
-
-
-def _finished_paces(run: Run, machine: str) -> list[float]:
-    """Seconds per epoch of the finished runs of this kind on this hardware."""
+def _seconds_per_epoch(run: Run, faces: int, device: torch.device) -> float:
+    """By the fastest finished run of this kind and hardware, else by timed steps."""
     data = run.name.partition("_")[0]
     found = []
     for file in run.runs_dir.glob(f"{data}_{run.recipe.name}-*/run.json"):
         record = read_json(file)
         same = (record.get("hardware"), record.get("precision"), record.get("fingerprint"))
-        if same == (machine, run.precision, run.data):
+        if same == (hardware(device), run.precision, run.data):
             found.append(record["seconds"] / record["recipe"]["epochs"])
-    return found
+    return min(found) if found else _timed_epoch(run, faces, device)
 
 
 def _timed_epoch(run: Run, faces: int, device: torch.device) -> float:
-    """Seconds per epoch by about 20 steps on noise, on one thread as runs have it.
+    """Seconds per epoch, from about 20 timed steps on noise on one thread.
 
-    An epoch of a few steps warms up and another is timed, for each size of faces that the recipe shows.
+    For each input size of the recipe, one short epoch warms up and a second one is timed.
     """
     sizes = len(run.recipe.sides_seen)
     recipe = dataclasses.replace(run.recipe, epochs=2 * sizes)
@@ -119,6 +94,6 @@ def _timed_epoch(run: Run, faces: int, device: torch.device) -> float:
 
 
 def _noise(count: int, classes: int) -> Examples:
-    """Random faces, all of the first class."""
+    """Random images, all of the first class."""
     images = np.random.default_rng(0).integers(0, 256, (count, SIDE_PX, SIDE_PX), np.uint8)
     return Examples(images, np.eye(classes, dtype=np.float32)[np.zeros(count, int)], np.zeros(count, np.int64))

@@ -1,7 +1,7 @@
-"""Records of finished runs: what is published of them, without images, and in a tenth of the space.
+"""Records: finished runs as published, without images and ten times smaller.
 
-A record is a folder with the run's name: `run.json` and `history.csv` as they are, `predictions.npz`, and the weights
-of a run that teaches others. What all runs on one data set share of their predictions lies beside it, once.
+A record is a folder with the run's name. It holds `run.json` and `history.csv` unchanged, `predictions.npz`, and the
+weights if the run is a teacher. Columns shared by all runs on a data set are stored once, beside the records.
 """
 
 import shutil
@@ -15,22 +15,24 @@ from fer_utils.files import atomic_path, atomic_write
 from fer_utils.training.metrics import PROBABILITY_COLUMN
 from fer_utils.training.runs import read_record
 
-SHARED = ("part", "face", "label", "leaked")  # columns of predictions that no network changes
-OWN = ("majority", "predicted", "predicted_flip_averaged")  # the votes may be others in each run
+SHARED = ("part", "face", "label", "leaked")  # columns of predictions that do not depend on the network
+OWN = ("majority", "predicted", "predicted_flip_averaged")  # the votes may differ between runs
 
 
 def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
-    """Write the record of a finished run, given as its folder, below `records`; return the record's folder.
+    """Write the record of a run folder below `records`; return the record's folder.
 
-    Probabilities become the bytes `round(255 * sqrt(p))`, which keep small ones apart.
+    Probabilities are stored as the bytes `round(255 * sqrt(p))`, which resolve small ones. Raises `InputError` if the
+    run is not finished.
     """
     record = records / run.name
     about, predictions = read_record(run), read_predictions(run)
     if about is None:
         raise InputError(f"{run}: this run is not finished; train it first")
     faces = _shared_file(record, about["fingerprint"])
-    shared = {name: _plain(predictions[name]) for name in SHARED if name in predictions}
     if not faces.exists():
+        # Through lists, since savez refuses the object arrays of strings.
+        shared = {name: np.array(predictions[name].tolist()) for name in SHARED if name in predictions}
         with atomic_path(faces) as draft:
             np.savez_compressed(draft, allow_pickle=False, **shared)
     columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
@@ -41,12 +43,12 @@ def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
     for name in ("history.csv", *(["weights.safetensors"] if with_weights else [])):
         with atomic_path(record / name) as draft:
             shutil.copyfile(run / name, draft)
-    atomic_write(record / "run.json", (run / "run.json").read_bytes())  # last: it marks the record as complete
+    atomic_write(record / "run.json", (run / "run.json").read_bytes())  # last, since it marks the record as complete
     return record
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
-    """The predictions of a finished run (`evaluate.answer`), given as its run folder or its record."""
+    """The predictions of a run folder or record (`metrics.prediction_table`)."""
     if (folder / "predictions.csv").exists():
         return pd.read_csv(folder / "predictions.csv", dtype={"face": str})
     about = read_record(folder)
@@ -56,16 +58,10 @@ def read_predictions(folder: Path) -> pd.DataFrame:
         probabilities = (own["roots"] / 255.0) ** 2
         probabilities /= probabilities.sum(1, keepdims=True)
         columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
-        table = {name: faces[name] for name in faces} | {
-            name: own[name].astype(np.int64) for name in OWN if name in own
-        }
+        table = {name: faces[name] for name in faces}
+        table |= {name: own[name].astype(np.int64) for name in OWN if name in own}
         return pd.DataFrame(table | dict(zip(columns, probabilities.T, strict=True)))
 
 
 def _shared_file(record: Path, fingerprint: str) -> Path:
     return record.parent / f"faces-{fingerprint}.npz"
-
-
-def _plain(column: pd.Series) -> np.ndarray:
-    """A column as an array that is stored without pickling."""
-    return np.array(column.tolist())

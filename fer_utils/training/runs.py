@@ -1,4 +1,4 @@
-"""Runs: one model, trained once with one recipe and one seed, as a folder; and the table of many."""
+"""Runs: one model trained with one recipe and one seed, in a folder of its own."""
 
 import dataclasses
 import hashlib
@@ -32,21 +32,21 @@ from fer_utils.training.distillation import Teacher
 from fer_utils.training.locks import exclusive
 from fer_utils.training.recipe import Recipe, non_default_fields
 
-# A part of every run's key. Raise it when the same key would come to mean other weights: when data split, augmentation,
-# a model of the zoo, the loop or an optimizer changes what it computes.
+# Part of every run's key. Increment it when a change of the data split, augmentation, models, training loop or
+# optimizers changes the weights that a key stands for.
 TRAINING_VERSION = 2
 FORMAT_VERSION = 1  # of run.json
-COLUMNS = ("epochs", "optimizer", "batch_size")  # of a recipe, in the results table
-FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # of a finished run, besides run.json
+COLUMNS = ("epochs", "optimizer", "batch_size")  # columns of the results table, from the recipe
+FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # files of a finished run, besides run.json
 
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that decides the weights of a run, and the folder that holds the run folders.
+    """Everything that determines the weights of a run, and the parent of its folder.
 
-    A run folder holds `run.json` (written last: it marks the run as finished), `history.csv` (a row for each epoch),
-    `predictions.csv` (a row for each face of validation and tests), `weights.safetensors`, and `resume.pt` while the
-    run is unfinished.
+    A run folder holds `history.csv` (one row per epoch), `predictions.csv` (one row per validation and test face),
+    `weights.safetensors`, and `run.json`, which is written last and marks the run as finished. An unfinished run has
+    the checkpoint `resume.pt`.
     """
 
     model: str
@@ -56,14 +56,15 @@ class Run:
     runs_dir: Path = field(compare=False)
     precision: str = "float32"
     target: str = "labels"
-    votes: str = ""  # with target votes, their fingerprint
+    votes: str = ""  # the fingerprint of the votes, for target `votes`
     teachers: tuple[Teacher, ...] = ()
-    start: Teacher | None = None  # a trained network whose weights are the initial ones
+    start: Teacher | None = None  # the network to fine-tune from
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What the key is a hash of. The names in here are frozen: renaming one would orphan every finished run."""
-        found = {
+        """The content of the key. Do not rename its keys: finished runs would be lost."""
+        optional = {"votes": self.votes, "start": self.start.key if self.start else ""}
+        return {
             "training_version": TRAINING_VERSION,
             "model": self.model,
             "recipe": non_default_fields(self.recipe),
@@ -72,21 +73,16 @@ class Run:
             "data": self.data,
             "target": self.target,
             "teachers": sorted(teacher.key for teacher in self.teachers),
-        }
-        if self.votes:
-            found["votes"] = self.votes
-        if self.start:
-            found["start"] = self.start.key
-        return found
+        } | {name: value for name, value in optional.items() if value}
 
     @cached_property
     def key(self) -> str:
-        """12 hexadecimal digits that name the run."""
+        """A hash that identifies the run, 12 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
     def name(self) -> str:
-        """The run folder's name: the key after words for people."""
+        """The run folder's name: a readable description and the key."""
         distilled = "-distilled" if self.teachers else ""
         data = DATA_OF_TARGET[self.target]
         return f"{self.model}.{data}_{self.recipe.name}-{self.recipe.epochs}{distilled}_seed-{self.seed}_{self.key}"
@@ -98,14 +94,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run was trained to its end and all of its files are complete."""
-        record = read_record(self.folder)
-        sizes = record.get("bytes", {}) if record else {}
+        """Whether the run finished and all of its files are complete."""
+        sizes = (read_record(self.folder) or {}).get("bytes", {})
         return bool(sizes) and all(_size(self.folder / name) == size for name, size in sizes.items())
 
     @property
     def teacher(self) -> Teacher:
-        """This run as the teacher of others."""
+        """This run as a teacher of other runs."""
         return Teacher(f"run:{self.key}", self.model, self.folder / "weights.safetensors")
 
 
@@ -114,18 +109,18 @@ def _size(file: Path) -> int:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What a run folder's run.json says; None where it is missing or damaged. `InputError` for another format."""
+    """The content of run.json, or None. Raises `InputError` for another format."""
     record = read_json(folder / "run.json")
     if record and record.get("format") != FORMAT_VERSION:
         raise InputError(
-            f"{folder / 'run.json'} has format {record.get('format', 0)}, this version reads {FORMAT_VERSION}: its "
-            "weights can be used, but not its record. Train it again, or take the version that wrote it"
+            f"{folder / 'run.json'} has format {record.get('format', 0)}, this version reads {FORMAT_VERSION}. Its "
+            "weights still work. Train the run again, or use the version of fer_utils that wrote it"
         )
     return record or None
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one where the file is missing or damaged."""
+    """The object in a JSON file; empty if the file is missing or damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -133,25 +128,26 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def open_teacher(net: str) -> Teacher:
-    """A trained network as a teacher: bundled weights, a file, or the folder of a run."""
+    """A teacher from bundled weights, a file of weights, or a run folder."""
     file = locate(net)
     record = read_json(file.parent / "run.json") if file.name == "weights.safetensors" else {}
-    if record.get("format") == FORMAT_VERSION:  # a run of an earlier format teaches as a file
+    if record.get("format") == FORMAT_VERSION:  # runs of an earlier format are identified by their file
         return Teacher(f"run:{record['key']}", record["model"], file)
     return Teacher(f"weights:{weights.digest(file)}", weights.load_weights(file).model, file)
 
 
 def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[dict], None] = lambda row: None) -> Run:
-    """Train a run, from its last finished epoch if it was interrupted; `report` gets every epoch's row of the history.
+    """Train a run, resuming after its last finished epoch; skip a finished one.
 
-    Two processes never train one run: the second waits for the first.
+    `report` is called with every epoch's row of the history. If another process trains the run, wait for it. Raises
+    `FerError` if a teacher is not trained yet.
     """
     model, (training, validation) = _initial_model(run), split(faces)
     learned = examples(training, run.target, run.recipe.label_smoothing)
     measured = examples(validation, run.target)
     missing = [teacher.title for teacher in run.teachers if not teacher.weights.exists()]
     if missing and not run.finished:
-        raise FerError(f"{run.name}: these teachers are not trained yet: {', '.join(missing)}")
+        raise FerError(f"{run.name}: these teachers are not trained yet: {', '.join(missing)}; train them first")
     run.folder.mkdir(parents=True, exist_ok=True)
     with exclusive(run.folder):
         delete_drafts(run.folder)
@@ -159,16 +155,14 @@ def train_run(run: Run, faces: FaceSet, device: torch.device, report: Callable[[
             return run
         resumed = _read_resume(run.folder / "resume.pt", device)
         if resumed:
-            torch.set_num_threads(resumed["threads"])  # other threads sum in another order
+            torch.set_num_threads(resumed["threads"])  # the number of threads changes the order of sums
         answers = None
         if run.teachers:
             folder = run.runs_dir / "teacher-logits"
             answers = distillation.teacher_logits(run.teachers, TARGETS[run.target], learned.images, device, folder)
-        states = loop.train(
-            model, learned, measured, run.recipe, run.seed, device, run.precision, resumed, answers
-        )  # fmt: skip
         kept, history = (resumed["kept"], resumed["history"]) if resumed else ({}, [])
-        for state in states:
+        rest = (run.recipe, run.seed, device, run.precision, resumed, answers)
+        for state in loop.train(model, learned, measured, *rest):
             kept, history = state.kept, state.history
             _write_resume(run.folder, state)
             report(history[-1])
@@ -182,32 +176,31 @@ def _initial_model(run: Run) -> nn.Sequential:
     if not run.start:
         return zoo.build(run.model, run.seed, len(classes))
     trained = weights.load_weights(run.start.weights)
-    if trained.model != run.model:
-        raise InputError(f"{run.start.weights}: holds a {trained.model}; give weights of {run.model} to start from")
-    if trained.classes != classes:
+    if (trained.model, trained.classes) != (run.model, classes):
         raise InputError(
-            f"{run.start.weights}: knows {len(trained.classes)} classes, target {run.target} has {len(classes)}"
+            f"{run.start.weights}: holds weights of {trained.model} with {len(trained.classes)} classes. Give weights "
+            f"of {run.model} with {len(classes)}"
         )
     return trained.net
 
 
 def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
-    """The state to resume from; None where there is none, or a damaged one, from which nothing can be resumed."""
+    """The checkpoint to resume from; None if it is missing or damaged."""
     if not file.exists():
         return None
     try:
-        with zipfile.ZipFile(file) as stored:  # PyTorch does not look at the checksums
+        with zipfile.ZipFile(file) as stored:  # PyTorch does not verify checksums
             if part := stored.testzip():
                 raise zipfile.BadZipFile(f"wrong checksum of {part}")
         return torch.load(file, map_location=device)
     except (*DAMAGED, ValueError, RuntimeError, UnpicklingError) as error:
-        print(f"{file} is damaged, training starts anew ({str(error).partition(chr(10))[0]})", file=sys.stderr)
+        print(f"{file} is damaged; training starts over ({str(error).partition(chr(10))[0]})", file=sys.stderr)
         return None
 
 
 def _write_resume(folder: Path, state: loop.TrainState) -> None:
-    """Write the state to resume from, and then the history, by which others see the progress."""
-    stored = io.BytesIO()  # PyTorch's own file writer does not tell a full disk from a bug
+    """Write the checkpoint, then the history that shows the progress."""
+    stored = io.BytesIO()  # in memory first: torch.save reports a full disk as another error
     torch.save(state.state_dict() | {"threads": torch.get_num_threads()}, stored)
     atomic_write(folder / "resume.pt", stored.getvalue())
     atomic_write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
@@ -222,7 +215,7 @@ def _finish(
     model.load_state_dict(kept)
     file = run.folder / "weights.safetensors"
     weights.save(model, run.model, file, classes)
-    trained = weights.load_weights(file)  # the metrics are those of the float16 file
+    trained = weights.load_weights(file)  # measure the float16 weights of the file
     predictions, scores = metrics.examine(metrics.recognizer(trained, device), faces)
     atomic_write(run.folder / "predictions.csv", predictions.to_csv(index=False))
     atomic_write(run.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
@@ -257,7 +250,7 @@ def _finish(
 
 
 def results(folders: Iterable[Path]) -> pd.DataFrame:
-    """The results table: one row for each finished run or record, given as its folder, in the order given."""
+    """The results table, one row per folder of a finished run or record."""
     return pd.DataFrame([_row(folder) for folder in folders])
 
 
@@ -270,5 +263,5 @@ def _row(folder: Path) -> dict[str, Any]:
         del record[name]
     record["teachers"] = " + ".join(record["teachers"])
     record["recipe"] = recipe["name"]
-    record["batchnorm"] = "running"  # tells these runs from earlier ones in the published table
+    record["batchnorm"] = "running"  # other values exist for earlier runs in the published table
     return record | {name: recipe[name] for name in COLUMNS} | metrics | versions | {"run": str(folder)}

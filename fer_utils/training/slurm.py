@@ -1,4 +1,4 @@
-"""Commands as Slurm jobs, in arrays. A job that is preempted or out of time is queued again and resumes."""
+"""Slurm job arrays. A job that is preempted or times out is requeued and resumes."""
 
 import contextlib
 import io
@@ -16,10 +16,10 @@ from typing import Any
 from fer_utils.errors import FerError, InputError
 
 DEFAULT_TIME = "4:00:00"
-RESUBMISSIONS = 100  # ends a job whose time limit is too short for one epoch
+RESUBMISSIONS = 100  # then gives up on a job whose time limit is too short for one epoch
 TAIL_LINES = 20
-# The environment of a study's processes. A step asks for the same memory again and again, and glibc would return large
-# blocks to the system and fetch them page by page: mobilenet-46k spent 10 of 82 ms a step on it.
+# The environment of training processes. The MALLOC settings keep glibc from returning large blocks to the system, only
+# to request them again in the next step; see figures/EXPERIMENTS.md.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -37,28 +37,32 @@ def submit(
     after: Sequence[str] = (),
     executor: str = "slurm",
 ) -> list[str]:
-    """Submit commands as jobs and return the job ids, in the order of the commands.
+    """Submit commands as jobs; return the job ids in the order of the commands.
 
-    folder: for logs (`<id>_0_log.out`) and submitit's files; the nodes must see it.
-    options: of sbatch, by their long names, with "" for those that take no value; and `python`, the interpreter on the
-        nodes, where it is another one.
-    after: ids of jobs; Slurm starts the commands when these have ended, successfully or not.
+    folder: for logs (`<id>_0_log.out`) and submitit's files; must be visible to the nodes.
+    options: long sbatch options, "" for those without a value; and `python`, the interpreter on the nodes.
+    after: ids of jobs that must end first, successfully or not.
     executor: `slurm`, or `local` for processes on this machine.
+
+    Raises `InputError` for an option or folder that is not allowed, `FerError` if the submission fails.
     """
     given = {name.replace("-", "_"): value for name, value in options.items()}
     minutes, python = _minutes(given.pop("time", DEFAULT_TIME)), given.pop("python", sys.executable)
-    _check(folder, given)
+    if taken := SET_HERE & given.keys():
+        raise InputError(f"sbatch option {min(taken)!r} is set by fer: leave it out")
+    if found := re.search(r"[%\\\n\r]", str(folder.absolute())):
+        raise InputError(f"job folder {str(folder)!r}: Slurm rejects {found[0]!r} in paths; choose another folder")
     commands = [[python if word == sys.executable else word for word in command] for command in commands]
     ids: list[str] = []
     try:
         size = _max_array_size() if executor == "slurm" else 1
         queue = _queue(folder, minutes, python, given, after, executor)
         for start in range(0, len(commands), size):
-            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints sbatch's message and raises it too
+            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints sbatch's message and also raises it
                 jobs = queue.map_array(_Job(), commands[start : start + size])
             ids += [job.job_id for job in jobs]
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        others = f"\n{len(ids)} of {len(commands)} jobs were accepted before: {_arrays(ids)}" if ids else ""
+        others = f"\n{len(ids)} of {len(commands)} jobs were submitted before: {_arrays(ids)}" if ids else ""
         raise FerError(f"submission failed: {getattr(error, 'stderr', None) or error}{others}") from error
     limit = f"{minutes // 60} h {minutes % 60} min"
     print(f"{len(ids)} jobs submitted: {_arrays(ids)}. A job that reaches {limit} is requeued and resumes")
@@ -66,7 +70,7 @@ def submit(
 
 
 class _Job:
-    """A command as a job: submitit pickles it and calls it on a node."""
+    """A job that runs a command; submitit pickles it and calls it on a node."""
 
     process: subprocess.Popen[bytes] | None = None
 
@@ -75,38 +79,37 @@ class _Job:
         with self._start(command) as process:
             try:
                 for line in process.stdout or ():
-                    os.write(1, line)  # not print, which a signal handler that prints must not interrupt
+                    os.write(1, line)  # print is not reentrant, and a signal handler may print
                     tail.append(line)
             except BaseException:
                 self._kill()
                 raise
         if process.returncode:
-            text = b"".join(tail).decode(errors="replace")  # a status below 0 is the signal that ended it
+            text = b"".join(tail).decode(errors="replace")  # a negative status is the signal that ended it
             raise FerError(f"{shlex.join(command)} ended with status {process.returncode}. Its last lines:\n{text}")
 
     def checkpoint(self, command: Sequence[str]) -> Any:
-        """End the process and return the command to queue again; submitit calls this in a signal handler."""
+        """Kill the process; return the job to requeue. Called in a signal handler."""
         from submitit.helpers import DelayedSubmission
 
         self._kill()
         return DelayedSubmission(_Job(), command)
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        # Slurm sends these to every process of a job. They are for submitit's handlers, which ignore SIGTERM: a job
-        # that ends in its grace time fails, and Slurm does not requeue it.
+        # Slurm signals every process of a job, but only submitit's handlers should react: Slurm does not requeue a
+        # job that ends in its grace time.
         signals = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
         pipe: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        environment = ENVIRONMENT | os.environ
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # the process inherits this
-        self.process = subprocess.Popen(command, env=environment, **pipe)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # inherited by the process
+        self.process = subprocess.Popen(command, env=ENVIRONMENT | os.environ, **pipe)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return self.process
 
     def _kill(self) -> None:
-        """End the process before another one trains the same run."""
+        """Kill the process, before another one trains the same run."""
         if self.process:
             self.process.kill()
-            with contextlib.suppress(ChildProcessError):  # Popen.wait could wait for a lock that its caller holds
+            with contextlib.suppress(ChildProcessError):  # Popen.wait could deadlock in a signal handler
                 os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
 
 
@@ -122,30 +125,23 @@ def _queue(folder: Path, minutes: int, python: str, given: dict[str, str], after
     sbatch = {name: True if value == "" else value for name, value in given.items()}
     queue.update_parameters(
         **{"time" if executor == "slurm" else "timeout_min": minutes},
-        signal_delay_s=min(90, 15 * minutes),  # Slurm may add a minute; what is left must hold an epoch
-        array_parallelism=sys.maxsize,  # Slurm's own limits, not submitit's 256
+        signal_delay_s=min(90, 15 * minutes),  # Slurm may add a minute; an epoch must fit into the rest
+        array_parallelism=sys.maxsize,  # leave it to Slurm; submitit's default is 256
         stderr_to_stdout=True,
-        wckey=None,  # submitit's own is refused where wckeys are enforced
+        wckey=None,  # clusters that enforce wckeys reject submitit's default
         additional_parameters={"job_name": "fer", "requeue": True, **sbatch},
     )
     return queue
 
 
-def _check(folder: Path, given: Mapping[str, str]) -> None:
-    if taken := SET_HERE & given.keys():
-        raise InputError(f"sbatch option {min(taken)!r} is set by fer itself: leave it out")
-    if found := re.search(r"[%\\\n\r]", str(folder.absolute())):
-        raise InputError(f"job folder {str(folder)!r}: Slurm does not take {found[0]!r} in it; choose another folder")
-
-
 def _max_array_size() -> int:
-    """Slurm's limit; it holds for the highest index, which is why every array counts from 0."""
+    """Slurm's limit, which applies to the highest index: every array must start at 0."""
     config = subprocess.run(["scontrol", "show", "config"], check=True, capture_output=True, text=True).stdout
     return max(int(re.findall(r"MaxArraySize\s*=\s*(\d+)", config)[0]), 1)
 
 
 def _minutes(time: object) -> int:
-    """Minutes of a time limit, rounded up as Slurm does. Slurm takes "2:00" for two minutes, so that is refused."""
+    """Minutes, rounded up. "2:00" is refused: for Slurm that is two minutes."""
     found = re.fullmatch(r"(\d+)|(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)", str(time))
     minutes, days, hours, more, seconds = (int(part or 0) for part in found.groups()) if found else [0] * 5
     minutes += (days * 24 + hours) * 60 + more + (seconds > 0)

@@ -1,4 +1,4 @@
-"""Studies: stages of runs, described by a file or by flags."""
+"""Studies: stages of runs, described by a study file or by flags."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,18 @@ from fer_utils.models.bundled import SUFFIX, bundled, bundled_names
 from fer_utils.training.devices import PRECISIONS, fastest_precision, pick_device
 from fer_utils.training.recipe import FINETUNE, Recipe, named_recipe
 
-# The keys of a study file are frozen, as are those of run.json.
+# Do not rename the keys of study files and of run.json.
 STAGE_KEYS = ("name", "models", "seeds", "recipe", "epochs", "target", "precision", "teachers", "start")
-DEFAULT_KEYS = ("seeds", "recipe", "epochs", "target", "precision")  # also above the stages, for all of them
+DEFAULT_KEYS = ("seeds", "recipe", "epochs", "target", "precision")  # allowed at the top, for all stages
+LIST_KEYS = ("models", "seeds", "teachers")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Runs that are trained alike: every model with every seed.
+    """Runs with the same settings: every model with every seed.
 
-    `teachers` are names of other stages, all of whose runs teach, and of trained networks (`bundled.locate`). `start`
-    is a trained network whose weights are the initial ones.
+    `teachers` are other stages (all of their runs) and trained networks (`bundled.locate`). `start` is the trained
+    network to fine-tune from.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Stage:
 
     @cached_property
     def full_recipe(self) -> Recipe:
-        """The recipe with this stage's epochs."""
+        """The recipe with the epochs of this stage."""
         return named_recipe(self.recipe, self.epochs)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A grid of runs in stages; `records` is the folder of the records of finished runs, if it has one."""
+    """A grid of runs in stages; finished runs are published in folder `records`."""
 
     stages: tuple[Stage, ...]
     records: Path | None = None
@@ -57,49 +57,47 @@ class Study:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         if doubled := {name for name in names if names.count(name) > 1}:
-            raise InputError(f"two stages are named {min(doubled)!r}; each has a name of its own")
+            raise InputError(f"two stages are named {min(doubled)!r}; names must be unique")
         for stage in self.stages:
             try:
                 _check_stage(stage, self.by_name)
-            except InputError as error:  # flags say one stage, which has no name for people
+            except InputError as error:  # a single stage may come from flags and then has no name
                 raise InputError(f"stage {stage.name!r}: {error}" if len(self.stages) > 1 else str(error)) from None
         if not self.stages:
-            raise InputError("a study has at least one [[stage]]")
+            raise InputError("a study needs at least one [[stage]]")
         self.order  # noqa: B018  refuses cycles
 
     @cached_property
     def order(self) -> list[Stage]:
-        """The stages in the order of the file, but teachers before students."""
-        graph = {stage.name: [name for name in stage.teachers if name in self.by_name] for stage in self.stages}
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            raise InputError(f"stages teach each other in a cycle: {' <- '.join(error.args[1])}") from None
+        """The stages in file order, with teachers moved before their students."""
         ordered: dict[str, Stage] = {}
 
-        def add(name: str) -> None:
-            for teacher in graph[name]:
-                add(teacher)
+        def add(name: str, students: tuple[str, ...] = ()) -> None:
+            if name in students:
+                raise InputError(f"stages teach each other in a cycle: {' <- '.join((*students, name))}")
+            for teacher in self.by_name[name].teachers:
+                if teacher in self.by_name:
+                    add(teacher, (*students, name))
             ordered[name] = self.by_name[name]
 
-        for name in graph:
+        for name in self.by_name:
             add(name)
         return list(ordered.values())
 
     @cached_property
     def by_name(self) -> dict[str, Stage]:
-        """The stages by their names."""
+        """The stages by name."""
         return {stage.name: stage for stage in self.stages}
 
 
 def _check_stage(stage: Stage, stages: Mapping[str, Stage]) -> None:
-    """Raise `InputError` if a stage names an unknown model, recipe, target, precision or teacher."""
+    """Raise `InputError` for a value that is not allowed."""
     if not stage.models or not stage.seeds:
         raise InputError(f"models {list(stage.models)}, seeds {list(stage.seeds)}: give at least one of each")
     for model in stage.models:
         zoo.check_model(model)
-    if wrong := [seed for seed in stage.seeds if not 0 <= seed < 2**63]:  # what PyTorch takes
-        raise InputError(f"seed {wrong[0]}: allowed are whole numbers from 0 to 2**63 - 1")
+    if wrong := [seed for seed in stage.seeds if not 0 <= seed < 2**63]:  # the range of PyTorch's seeds
+        raise InputError(f"seed {wrong[0]}: allowed are integers from 0 to 2**63 - 1")
     stage.full_recipe  # noqa: B018  refuses unknown names and epochs
     check_name("target", stage.target, TARGETS)
     check_name("precision", stage.precision, PRECISIONS)
@@ -109,88 +107,79 @@ def _check_stage(stage: Stage, stages: Mapping[str, Stage]) -> None:
         _check_network(stage.start)
     for teacher in stage.teachers:
         if teacher in stages and stages[teacher].target != stage.target:
-            raise InputError(f"teacher {teacher!r} learns {stages[teacher].target}, the stage {stage.target}")
+            raise InputError(f"teacher {teacher!r} has target {stages[teacher].target}, its student {stage.target}")
         if teacher not in stages:
             _check_network(teacher, stages)
 
 
 def _check_network(name: str, stages: Iterable[str] = ()) -> None:
-    """Raise `InputError` if a name is none of bundled weights, a file or a folder."""
+    """Raise `InputError` if `name` is not bundled weights, a file or a folder."""
     if bundled(name) or os.path.exists(os.path.expanduser(name)):
         return
     if "/" in name or name.endswith(SUFFIX):
         raise InputError(f"no file or folder {name}; in a study file, paths are relative to its folder")
-    raise unknown("network", name, [*stages, *bundled_names()], "Give a path, bundled weights or, to teach, a stage")
+    raise unknown("network", name, [*stages, *bundled_names()], "Give a path, bundled weights or, as teacher, a stage")
 
 
 # ---- study files ----
 
 
 def read_study(path: Path) -> Study:
-    """Read a study file. Raises `InputError` with the file and the stage for what is wrong."""
+    """Read a study file. Raises `InputError` that names the file, stage and error."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); does this machine see it?") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path on this machine") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a study file ({error})") from None
     try:
-        _check_keys(content, (*DEFAULT_KEYS, "records", "stage"), "study")
+        for key in content:
+            check_name("key in study:", key, (*DEFAULT_KEYS, "records", "stage"))
         tables = content.get("stage", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise InputError("a stage is a table below [[stage]]")
+            raise InputError("stages must be tables under [[stage]]")
         if not isinstance(content.get("records", ""), str):
             raise InputError(f"records = {content['records']!r}; allowed is the path of a folder")
         defaults = {key: content[key] for key in DEFAULT_KEYS if key in content}
         stages = tuple(_stage(defaults | table, number, path.parent) for number, table in enumerate(tables, 1))
-        records = path.parent / content["records"] if "records" in content else None
-        return Study(stages, records)
+        return Study(stages, path.parent / content["records"] if "records" in content else None)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
 def _stage(table: dict[str, Any], number: int, folder: Path) -> Stage:
-    """A stage of a study file; networks that are files lie relative to its `folder`."""
+    """A stage of a study file; paths of networks are relative to `folder`."""
     label = f"stage {table.get('name', number)!r}"
-    _check_keys(table, STAGE_KEYS, label)
+    for key in table:
+        check_name(f"key in {label}:", key, STAGE_KEYS)
     if missing := [key for key in ("name", "models") if key not in table]:
         raise InputError(f"{label}: the key {missing[0]!r} is missing")
-    kinds = {"seeds": int, "epochs": int, "models": str, "teachers": str}
     values: dict[str, Any] = {}
     for key, value in table.items():
-        many = value if isinstance(value, list) else [value]
-        kind = kinds.get(key, str)
-        if any(type(one) is not kind for one in many) or (
-            isinstance(value, list) and key not in ("models", "seeds", "teachers")
-        ):
-            raise InputError(
-                f"{label}: {key} = {value!r}; allowed is {'a whole number' if kind is int else 'a string'}"
-            )
-        values[key] = tuple(dict.fromkeys(many)) if key in ("models", "seeds", "teachers") else value
+        kind, is_list = int if key in ("seeds", "epochs") else str, isinstance(value, list)
+        many = value if is_list else [value]
+        if any(type(one) is not kind for one in many) or (is_list and key not in LIST_KEYS):
+            raise InputError(f"{label}: {key} = {value!r}; allowed is {'an integer' if kind is int else 'a string'}")
+        values[key] = tuple(dict.fromkeys(many)) if key in LIST_KEYS else value
     values["teachers"] = tuple(_beside(folder, name) for name in values.get("teachers", ()))
     values["start"] = _beside(folder, values.get("start", ""))
     return Stage(**values)
 
 
 def _beside(folder: Path, name: str) -> str:
-    """The path of a file or folder below `folder`, where there is one by this name; else the name."""
+    """The path `folder / name` if it exists, else the name."""
     return str((folder / name).resolve()) if name and (folder / name).exists() else name
 
 
-def _check_keys(table: dict[str, Any], allowed: Sequence[str], label: str) -> None:
-    for key in table:
-        check_name(f"key in {label}:", key, allowed)
-
-
 def write_study(study: Study, path: Path) -> None:
-    """Write a study as a file that `read_study` reads."""
+    """Write a study file for `read_study`."""
     lines = [] if study.records is None else [f"records = {json.dumps(str(study.records.resolve()))}"]
     for stage in study.stages:
         lines += ["", "[[stage]]"]
         for key in STAGE_KEYS:
             value = getattr(stage, key)
             if value not in (None, (), ""):
-                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")  # is TOML as well, of such values
+                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")  # for these values, JSON is valid TOML
     atomic_write(path, "\n".join(lines).strip() + "\n")
 
 
@@ -208,31 +197,22 @@ def single_stage(
     device: str = "auto",
     start: str = "",
 ) -> Study:
-    """A study of one stage; `precision` auto is what the device is fastest in."""
+    """A study of one stage. `precision` auto is the fastest on the device."""
     if precision == "auto":
         precision = fastest_precision(pick_device(device))
-    stage = Stage(
-        "runs",
-        tuple(dict.fromkeys(models)),
-        tuple(dict.fromkeys(seeds)),
-        recipe,
-        epochs,
-        target,
-        precision,
-        tuple(teachers),
-        start,
-    )
+    unique_models, unique_seeds = tuple(dict.fromkeys(models)), tuple(dict.fromkeys(seeds))
+    stage = Stage("runs", unique_models, unique_seeds, recipe, epochs, target, precision, tuple(teachers), start)
     return Study((stage,))
 
 
 def split_names(*texts: str) -> list[str]:
-    """The comma-separated names in some texts, each once; a text that is the path of something is one name."""
+    """Comma-separated names, each once. A text that is an existing path is one name."""
     names = [name.strip() for text in texts for name in ([text] if os.path.exists(text) else text.split(","))]
     return list(dict.fromkeys(filter(None, names)))
 
 
 def whole_numbers(text: str) -> list[int]:
-    """The comma-separated whole numbers in a text."""
+    """Comma-separated integers from 0. Raises `InputError` for anything else."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:

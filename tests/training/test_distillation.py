@@ -69,7 +69,7 @@ def test_a_teacher_answers_once(faces: FaceSet, tmp_path: Path, monkeypatch: pyt
 
 
 def test_teachers_of_other_classes_are_refused(faces: FaceSet, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"knows 7 classes .*, the student learns 8"):
+    with pytest.raises(InputError, match=r"has 7 classes .*, the student has 8"):
         teacher_logits([teacher_of(tmp_path)], VOTE_CLASSES, faces.images, CPU, tmp_path)
 
 

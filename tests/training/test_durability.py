@@ -105,7 +105,7 @@ def test_a_stopped_run_resumes_or_starts_again_where_its_state_is_damaged(
     epochs: list[dict] = []
     train_run(run, faces, CPU, epochs.append)
     assert [row["epoch"] for row in epochs] == ([2] if damage == "none" else [1, 2])
-    assert ("resume.pt is damaged, training starts anew" in capsys.readouterr().err) == (damage != "none")
+    assert ("resume.pt is damaged; training starts over" in capsys.readouterr().err) == (damage != "none")
     assert unequal_files(finished.folder, run.folder) == []
 
 
@@ -210,5 +210,5 @@ def test_a_file_system_without_locks_is_refused(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(FerError, match="this file system has no locks, so two processes could train one run"):
+    with pytest.raises(FerError, match="this file system does not support locks, so two processes could train"):
         train_run(run_in(tmp_path, faces), faces, CPU)

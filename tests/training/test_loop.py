@@ -117,7 +117,7 @@ def test_keep_best_keeps_the_best_epoch(faces: FaceSet) -> None:
 
 def test_a_loss_that_is_not_finite_stops_at_once(faces: FaceSet) -> None:
     wild = dataclasses.replace(SHORT, learning_rate=1e30, schedule="constant")
-    with pytest.raises(FerError, match=r"no longer finite in epoch 1, step [2-9]: the learning rate is too high"):
+    with pytest.raises(FerError, match=r"infinite or NaN in epoch 1, step [2-9]: the learning rate is too high"):
         last(faces, wild)
 
 
@@ -144,7 +144,7 @@ def test_a_field_at_its_default_is_no_part_of_a_recipes_identity() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(InputError, match=r"unknown recipe 'slow'\. Known: original, quick, full"):
         named_recipe("slow")
-    with pytest.raises(InputError, match="epochs 0: allowed is 1 or more"):
+    with pytest.raises(InputError, match="epochs 0: must be 1 or more"):
         named_recipe("quick", 0)
     with pytest.raises(InputError, match=r"unknown device 'tpu'\. .*Known: auto, cpu, cuda"):
         pick_device("tpu")

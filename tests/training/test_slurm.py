@@ -143,7 +143,7 @@ def test_what_sbatch_refuses_is_told_whole_and_not_called_submitted(
     refusal = "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed"
     with pytest.raises(FerError, match=f"^submission failed: {refusal}$"):
         submit(commands, cluster / "jobs", {"partition": "none"})
-    with pytest.raises(FerError, match=f"{refusal}\n3 of 4 jobs were accepted before: 1$"):
+    with pytest.raises(FerError, match=f"{refusal}\n3 of 4 jobs were submitted before: 1$"):
         submit(commands, cluster / "jobs", {"partition": "full"})
     (cluster / "scontrol").write_text("#!/bin/sh\necho no controller >&2; exit 1")
     with pytest.raises(FerError, match="no controller"):
