@@ -37,7 +37,7 @@ def test_the_readmes_table_has_the_bundled_networks_by_size() -> None:
     table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5, "cnn-103k": 0.7})
     table = table.assign(shipped=table.seed.eq(1) | table.model.eq("cnn-48k"))
     first, second = networks_block(table, FILES).splitlines()[2:]
-    assert first == "| compact-46k | 45,451 | 23.0 | 103 | 0.5 | 0.6000 (0.584–0.616) | 0.5800 |"
+    assert first == "| compact-46k | 45,451 | 20.3 | 103 | 0.5 | 0.6000 (0.584–0.616) | 0.5800 |"
     assert second.startswith("| cnn-48k | 47,511 | 12.3 | 99 | – | 0.4900 (")
 
 

@@ -20,7 +20,8 @@ def interval(share: float, n: int) -> tuple[float, float]:
     """The 95 % confidence interval of a share of n (Wilson 1927, JASA 22:209)."""
     z = norm.ppf(1 - LEVEL / 2)
     middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+    low, high = (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+    return min(low, share), max(high, share)  # at 0 and 1, rounding would leave the share outside
 
 
 def predictions(run: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""CSV files, plain, compressed or in an archive. The content decides, not the file name."""
+"""CSV files, plain, compressed or archived, told apart by content, not by name."""
 
 import gzip
 import lzma

@@ -14,15 +14,12 @@ MIDDLE_GRAY = 127.5
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random augmentation: uniform in -value..value for each face.
-
-    `contrast` scales the gray values and shifts them by up to that fraction of `GRAY_LEVELS`. `flipped` adds the flips.
-    """
+    """Ranges of the random augmentation: uniform in -value..value for each face."""
 
     rotation_degrees: float = 0.0
     shift_px: float = 0.0
     zoom: float = 0.0
-    contrast: float = 0.0
+    contrast: float = 0.0  # scales the gray values, and shifts them by up to this fraction of `GRAY_LEVELS`
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,7 @@ def flipped(view: View, generator: torch.Generator) -> View:
 
 
 def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tensor:
-    """Render the given rows as network inputs `(len(rows), 1, side_px, side_px)`.
-
-    Pixels outside the image repeat its edge.
-    """
+    """Render the given rows as network inputs `(len(rows), 1, side_px, side_px)`."""
     grid = F.affine_grid(view.matrices[rows], [len(rows), 1, side_px, side_px], align_corners=False)
     outputs = F.grid_sample(to_input(images[rows]), grid, padding_mode="border", align_corners=False)
     gain, offset = view.tones[rows].T[..., None, None, None]
@@ -78,14 +72,12 @@ def render_view(images: Tensor, view: View, rows: Tensor, side_px: int) -> Tenso
 
 
 def crops(images: Tensor, view: View) -> Tensor:
-    """Render the view's geometry, without its tones, as uint8 `(N, 48, 48)`.
-
-    Bicubic interpolation keeps the crops as sharp as the images.
-    """
+    """Render the view's geometry, without its tones, as uint8 `(N, 48, 48)`."""
     parts = []
     for rows in torch.arange(len(images)).split(1024):  # bounds the memory
         pixels = images[rows].unsqueeze(1).float()
         grid = F.affine_grid(view.matrices[rows], list(pixels.shape), align_corners=False)
+        # Bicubic interpolation keeps the crops as sharp as the images.
         cropped = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=False)
         parts.append(cropped.round_().clamp_(0, 255).squeeze(1).byte())
     return torch.cat(parts)

@@ -11,7 +11,7 @@ from fer_utils.errors import InputError
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
-COLUMNS = ("images", "labels", "usage", "ids", "votes", "duplicate")
+COLUMNS = ("images", "labels", "usage", "ids", "votes", "duplicate")  # of a `FaceSet`
 SIDE_PX = 48
 UNLABELLED = -1
 VALIDATION_SHARE = 0.1
@@ -23,20 +23,15 @@ ROUNDING = 1e-4  # exceeds the float32 rounding error of a product of patterns
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Gray faces with their labels, usages and optional columns.
+    """Gray faces. The fingerprint depends on images, labels and usages only."""
 
-    `images` uint8 `(N, 48, 48)`; `labels` int64 `(N,)`, -1 if unlabelled; `usage` str `(N,)`; `name` of the file; `ids`
-    of the rows, str `(N,)`; `votes` of FER+, uint8 `(N, 10)` with the columns `votes.BALLOT`, all 0 for a face without;
-    `duplicate`, bool `(N,)`, set by `mark_duplicates`. The fingerprint depends on the first three only.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    usage: np.ndarray
-    name: str = "faces"
-    ids: np.ndarray | None = None
-    votes: np.ndarray | None = None
-    duplicate: np.ndarray | None = None
+    images: np.ndarray  # uint8 (N, 48, 48)
+    labels: np.ndarray  # int64 (N,), -1 for unlabelled
+    usage: np.ndarray  # str (N,), of `USAGES`
+    name: str = "faces"  # of the file
+    ids: np.ndarray | None = None  # str (N,), names of the rows
+    votes: np.ndarray | None = None  # uint8 (N, 10), FER+ votes with the columns `votes.BALLOT`, all 0 for none
+    duplicate: np.ndarray | None = None  # bool (N,), whether Training also holds the face; set by `mark_duplicates`
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -83,7 +78,7 @@ class FaceSet:
 
 
 def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
-    """Split the Training faces: training set, and a tenth of each class for validation.
+    """Hold out a tenth of each Training class: training and validation sets.
 
     Both depend only on pixels, labels and votes, not on row order or file layout. Identical images stay on one side.
     Raises `InputError` if either side would be empty.
@@ -111,10 +106,7 @@ def canonical(faces: FaceSet) -> FaceSet:
 
 
 def mark_duplicates(faces: FaceSet) -> FaceSet:
-    """Set `duplicate`: True for Training faces, and for others that `leaked` finds.
-
-    Without Training faces all are marked, since their duplicates are unknown.
-    """
+    """Mark Training faces and those that `leaked` finds; all if there is no Training."""
     training, duplicate = faces.usage == "Training", np.ones(len(faces), bool)
     if training.any():
         duplicate[~training] = leaked(faces[~training], faces[training])

@@ -1,4 +1,4 @@
-"""Readers for the layouts of FER2013. The content decides which one applies, not the name."""
+"""Readers for the layouts of FER2013, told apart by content and not by name."""
 
 import csv
 import io
@@ -43,9 +43,6 @@ def read(path: Path) -> FaceSet:
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     return read_parquet(path) if parquet else read_csv(path)
-
-
-# ---- CSV ----
 
 
 def read_csv(path: Path) -> FaceSet:
@@ -121,7 +118,7 @@ def _first_bad_row(path: Path, names: list[str]) -> InputError:
 
 
 def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None:
-    """What is wrong with a row, if anything; `own` maps our column names to the file's."""
+    """What is wrong with a row, if anything; `own` maps our columns to the file's."""
     if found != len(own):
         return f"{found} fields, expected {len(own)} ({', '.join(own.values())})"
     if empty := [name for name in own if name != "id" and not row[name].strip()]:
@@ -137,13 +134,10 @@ def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None
     return f"pixel {wrong[0]!r}, allowed are 0..255" if wrong else None
 
 
-# ---- images in Parquet files and folders ----
-
-
 def read_parquet(path: Path) -> FaceSet:
-    """Read `image` (bytes, or a struct with `bytes`) and optional label, usage and id.
+    """Read the columns image (required), label (or emotion), usage and id.
 
-    If Hugging Face metadata name the classes, labels follow their order, which is alphabetical for image folders.
+    Images are bytes, or structs with `bytes`. If Hugging Face metadata name the classes, labels follow their order.
     """
     table = pyarrow.parquet.read_table(path)
     names = {name.strip().lower(): name for name in table.column_names}
@@ -189,7 +183,7 @@ def _check_rows(path: Path, column: str, values: list, allowed: Container, words
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Read class folders of images of any size, also below `train/`, `test/` or `val/`.
+    """Read class folders of images, also below `train/`, `test/` or `val/`.
 
     A usage at the start of a file name ("PrivateTest_123.png") overrides the folder. Files are sorted by the numbers in
     their names, which restores the row order of images exported from fer2013.csv.
@@ -197,7 +191,7 @@ def read_folder(path: Path) -> FaceSet:
     held = [(file, [part.lower() for part in file.relative_to(path).parts[:-1]]) for file in visible_files(path)]
     found = [(file, above) for file, above in held if is_picture(file)]
     usages = FOLDER_USAGES
-    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # then `val` is PublicTest
+    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # `val` is PublicTest
         usages = usages | {"test": "PrivateTest"}
     rows = [
         (_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file) for file, above in found

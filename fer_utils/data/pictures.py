@@ -36,7 +36,7 @@ def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
 
 
 def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Read files by `read_picture`: uint8 `(N, 48, 48)`; `InputError` if one is missing."""
+    """Read image files: uint8 `(N, 48, 48)`; `InputError` as `read_picture`."""
     for path in paths:
         if not path.exists():
             raise InputError(f"no file {path}: give images ({IMAGE_KINDS}) or a folder of them")
@@ -56,10 +56,7 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files among `paths`, and the images in the folders among them.
-
-    Raises `InputError` if there are none.
-    """
+    """The files among `paths` and the images in its folders; `InputError` if none."""
     found = [file for path in paths for file in (filter(is_picture, visible_files(path)) if path.is_dir() else [path])]
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no images ({IMAGE_KINDS}) found")

@@ -13,15 +13,11 @@ TARGETS = {"labels": CLASSES, "votes": VOTE_CLASSES}  # target: classes of a net
 
 @dataclass(frozen=True)
 class Examples:
-    """Faces for training or evaluation, with their targets.
+    """Faces for training or evaluation, with their targets."""
 
-    `images` uint8 `(N, 48, 48)`; `targets` float32 `(N, C)`, a distribution over the target's classes for each face;
-    `classes` int64 `(N,)`, the correct class, or -1 where the votes have no majority.
-    """
-
-    images: np.ndarray
-    targets: np.ndarray
-    classes: np.ndarray
+    images: np.ndarray  # uint8 (N, 48, 48)
+    targets: np.ndarray  # float32 (N, C), a distribution over the target's classes for each face
+    classes: np.ndarray  # int64 (N,), the correct class, or -1 where the votes have no majority
 
 
 def examples(faces: FaceSet, target: str, label_smoothing: float = 0.0) -> Examples:

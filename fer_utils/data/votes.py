@@ -1,6 +1,6 @@
-"""FER+: ten annotators' votes on each face of FER2013 (Barsoum et al. 2016, arXiv 1608.01041).
+"""FER+: the votes of ten annotators on each face of FER2013.
 
-Source of the votes: github.com/microsoft/FERPlus, under the licence in `FERPLUS-LICENSE`.
+Barsoum et al. 2016, arXiv 1608.01041; github.com/microsoft/FERPlus, under the licence in `FERPLUS-LICENSE`.
 """
 
 import sys
@@ -23,15 +23,11 @@ LEAST_AGREEMENT = 0.5  # share of labels equal to the top vote, in the same row 
 
 @dataclass(frozen=True, eq=False)
 class VoteTable:
-    """Votes in the row order of fer2013.csv.
+    """Votes in the row order of fer2013.csv."""
 
-    `votes` uint8 `(M, 10)` with the columns `BALLOT`; `usage` str `(M,)`; `digests` uint64 `(M,)`, hashes of the pixels
-    (`FaceSet.digests`), 0 if unknown.
-    """
-
-    votes: np.ndarray
-    usage: np.ndarray
-    digests: np.ndarray
+    votes: np.ndarray  # uint8 (M, 10) with the columns `BALLOT`
+    usage: np.ndarray  # str (M,)
+    digests: np.ndarray  # uint64 (M,), hashes of the pixels (`FaceSet.digests`), 0 if unknown
 
 
 @cache
@@ -62,7 +58,7 @@ def _read(path: str | Path) -> VoteTable:
 
 
 def match_votes(faces: FaceSet, table: VoteTable | None = None) -> np.ndarray:
-    """Votes on each face, bundled by default: uint8 `(N, 10)`, columns `BALLOT`, 0 for none.
+    """Votes on each face: uint8 `(N, 10)`, columns `BALLOT`, all 0 for none.
 
     Faces match by pixels, in any order; the k-th copy of an image gets the k-th row with its pixels, its own usage
     first. If most faces of a usage do not match (PrivateTest, or re-encoded images), that usage matches by row order,
@@ -114,10 +110,9 @@ def require_votes(faces: FaceSet, votes: np.ndarray, path: str | Path) -> None:
 
 
 def majority(votes: np.ndarray) -> np.ndarray:
-    """The class with over half of the `votes` `(N, 10)`, -1 for none: int64 `(N,)`.
+    """Indices of the classes with over half of the `votes` `(N, 10)`: int64 `(N,)`.
 
-    Indices of `VOTE_CLASSES`; -1 also for "unknown" and "not a face". Single votes do not count. Source: the mode
-    "majority" of FER+.
+    -1 for none, "unknown" or "not a face". Single votes do not count. Source: the mode "majority" of FER+.
     """
     votes = _cleaned(votes)
     best, clear = votes.argmax(1), 2 * votes.max(1) > votes.sum(1)
@@ -125,7 +120,7 @@ def majority(votes: np.ndarray) -> np.ndarray:
 
 
 def distribution(votes: np.ndarray) -> np.ndarray:
-    """Distribution of the leading `votes` `(N, 10)`: float32 `(N, 8)`, `VOTE_CLASSES`.
+    """Distribution of `votes` `(N, 10)` over `VOTE_CLASSES`: float32 `(N, 8)`.
 
     Single votes do not count. Classes are taken in order of votes, tied ones together, until they hold three quarters
     of the votes or are three, or "unknown" or "not a face" has more. Rows whose classes hold at most half of the votes
@@ -148,7 +143,7 @@ def _cleaned(votes: np.ndarray) -> np.ndarray:
 
 
 def bundle(votes_csv: str | Path, faces: FaceSet, out: Path = BUNDLE) -> None:
-    """Write the bundled file from `fer2013new.csv` and `faces`, whole usages in its order."""
+    """Write the bundled file; `faces` are whole usages in the order of fer2013.csv."""
     table = _read(votes_csv)
     rows = _match(faces, table)
     require_votes(faces, match_votes(faces, table), votes_csv)

@@ -1,7 +1,4 @@
-"""Layers of the homework's models and of the parameter-matched networks.
-
-Shapes are `(N, channels, height, width)` up to the `Flatten` of a model, `(N, features)` after it.
-"""
+"""Layers of the homework's models and of the parameter-matched networks."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +6,9 @@ from torch import Tensor, nn
 
 
 class ConvBN(nn.Sequential):
-    """3x3 convolution, BatchNorm (optional) and ReLU.
+    """3x3 convolution, BatchNorm and ReLU. BatchNorm makes a bias redundant.
 
     `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`; `padding=0` ("valid") crops a pixel off each side.
-    `bias=True` keeps the bias that BatchNorm makes redundant, as Keras does.
     """
 
     def __init__(

@@ -25,10 +25,7 @@ def bundled_names() -> list[str]:
 
 
 def locate(net: str) -> Path:
-    """The weights file of a bundled name, of the folder of a finished run, or itself.
-
-    Raises `InputError` if there is none.
-    """
+    """The weights file of a bundled name, run folder or file; `InputError` if none."""
     if file := bundled(net):  # takes precedence over a folder of that name; `./cnn-48k` is the folder
         return file
     path = Path(net).expanduser()

@@ -1,4 +1,4 @@
-"""Plain CNNs: stages of 3x3 convolutions and a max pool, then fully connected layers."""
+"""Plain CNNs: stages of 3x3 convolutions, then fully connected layers."""
 
 from collections.abc import Sequence
 from itertools import pairwise

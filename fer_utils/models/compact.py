@@ -43,9 +43,9 @@ def compact(
 ) -> nn.Sequential:
     """A compact network `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    A convolution of 16 channels, the `stages` (channels, convolutions), each of which first halves the map, and `head`
-    channels that are averaged over the map. Half of all channels mirror the others. If `separable`, all convolutions
-    but the first of the first stage, the 16-channel one and the head are.
+    A convolution of 16 channels, the `stages` (channels, convolutions), each of which begins by halving the map, and
+    `head` channels that are averaged over the map. Half of all channels mirror the others. `separable` applies from the
+    second convolution of the first stage on.
     """
     layer = Separable if separable else convolution
     layers: list[nn.Module] = [convolution(1, 16)]

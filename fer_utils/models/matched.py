@@ -18,8 +18,9 @@ from fer_utils.models.blocks import ConvBN, ConvDW, LinearBN
 from fer_utils.models.cnn import cnn
 
 # Parameter budget: parameters of `narrow8`, which does not spend what the separable block saves.
-BUDGETS = {10_000: 2_000, 20_000: 4_000, 46_000: 9_000, 103_000: 18_000, 158_000: 26_000, 400_000: 63_000}
-BUDGETS[900_000] = 136_000
+BUDGETS = {
+    10_000: 2_000, 20_000: 4_000, 46_000: 9_000, 103_000: 18_000, 158_000: 26_000, 400_000: 63_000, 900_000: 136_000,
+}  # fmt: skip
 WIDTHS = (32, 32, 64, 64, 80, 80, 80, 80)  # mobilenet-46k: two at full resolution, then a pool and six blocks
 STRIDES = (1, 1, 2, 1, 2, 1)  # of the blocks
 SHALLOW = (32, 32, 64, 64)  # convolutions of cnn-103k
@@ -93,5 +94,5 @@ def thousands(count: int) -> str:
 
 
 def narrow(budget: int, classes: int = len(CLASSES)) -> nn.Sequential:
-    """The widths of `cnn8` at this budget with separable convolutions."""
+    """Separable convolutions with the channels that `cnn8` has at this budget."""
     return FAMILIES["separable8"](width_for("cnn8", budget), classes=classes)

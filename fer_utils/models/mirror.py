@@ -1,4 +1,4 @@
-"""Flip-equivariant layers: group-equivariant convolutions (Cohen and Welling 2016, arXiv 1602.07576).
+"""Flip-equivariant layers, after Cohen and Welling 2016, arXiv 1602.07576.
 
 Each filter is applied twice, as it is and mirrored: twice the features and MACs for the same parameters. Maps are
 `(N, channels, H, W)` with the features of mirrored filters in the second half of the channels. A mirrored face gives
@@ -23,9 +23,12 @@ class MirrorConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, *, stride: int = 1, depthwise: bool = False):
         if outputs % 2 or kernel_size % 2 == 0 or stride not in (1, 2):
-            raise ValueError(f"outputs {outputs} must be even, kernel_size {kernel_size} odd, stride {stride} 1 or 2")
+            raise ValueError(
+                f"outputs {outputs}, kernel_size {kernel_size}, stride {stride} must be even, odd, and 1 or 2"
+            )
         if depthwise and (inputs != outputs or kernel_size != 3):
-            raise ValueError(f"depthwise: outputs {outputs} must equal inputs {inputs}, kernel_size {kernel_size} 3")
+            given = f"inputs {inputs}, outputs {outputs}, kernel_size {kernel_size}"
+            raise ValueError(f"depthwise with {given}: inputs and outputs must be equal, kernel_size 3")
         filters = outputs // 2
         read, groups = (filters, filters) if depthwise else (inputs, 1)
         super().__init__(read, filters, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)
@@ -39,17 +42,6 @@ class MirrorConv(nn.Conv2d):
         if self.depthwise:
             return filter_channels(x, weight, self.stride[0])
         return F.conv2d(x, weight, None, self.stride, self.padding)
-
-    def by_batch(self, x: Tensor) -> Tensor:
-        """The features of the maps and of the mirrored maps: `(2 N, outputs / 2, ...)`.
-
-        The second part, `flipped` back, holds the features of the mirrored filters. Not for depthwise layers.
-        """
-        return super().forward(torch.cat((x, self.flipped(swapped(x)))))
-
-    def flipped(self, x: Tensor) -> Tensor:
-        """Flip maps; with 1x1 filters, whose features keep their place, do nothing."""
-        return x if self.kernel_size == (1, 1) else x.flip(-1)
 
 
 class MirrorBatchNorm(nn.BatchNorm2d):
@@ -100,11 +92,15 @@ class MirrorConvBN(nn.Module):
         return self.activation(self.norm(self.convolution(x)))
 
     def _exported(self, x: Tensor) -> Tensor:
-        # Mirrors maps instead of filters, so that a file stores each filter once; slower in PyTorch, and for depthwise
-        # filters, which are small, not worth it: see figures/EXPERIMENTS.md
+        # Mirrors the maps instead of the filters, so that a file stores each filter once. Slower in PyTorch, and not
+        # worth it for the small depthwise filters: see figures/EXPERIMENTS.md
+        def flipped(maps: Tensor) -> Tensor:  # which 1x1 filters do not need
+            return maps if self.convolution.kernel_size == (1, 1) else maps.flip(-1)
+
         n = x.shape[0]  # not len(x): the batch size stays dynamic
-        both = self.activation(nn.BatchNorm2d.forward(self.norm, self.convolution.by_batch(x)))
-        return torch.cat((both[:n], self.convolution.flipped(both[n:])), 1)
+        both = nn.Conv2d.forward(self.convolution, torch.cat((x, flipped(swapped(x)))))
+        both = self.activation(nn.BatchNorm2d.forward(self.norm, both))
+        return torch.cat((both[:n], flipped(both[n:])), 1)
 
 
 class PairMean(nn.Module):

@@ -1,4 +1,4 @@
-"""MobileNets: plain convolutions at full resolution, then depthwise separable ones."""
+"""MobileNets: plain convolutions at full resolution, then separable ones."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,8 +14,8 @@ def mobilenet(
 ) -> nn.Sequential:
     """A MobileNet `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
-    `stem` lists the channels of the plain convolutions before the pool, `blocks` the (channels, stride) of the depthwise
-    separable ones, `hidden` the widths of the fully connected layers. After Howard et al. 2017, arXiv 1704.04861.
+    `stem` lists the channels of the plain convolutions, `blocks` the (channels, stride) of the separable ones, `hidden`
+    the widths of the fully connected layers. After Howard et al. 2017, arXiv 1704.04861.
     """
     layers: list[nn.Module] = [ConvBN(inputs, outputs) for inputs, outputs in pairwise((1, *stem))]
     layers += [nn.MaxPool2d(2), nn.Dropout(0.25)]

@@ -53,7 +53,7 @@ def mini_xception(classes: int = len(CLASSES)) -> nn.Sequential:
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, linear projection; shortcut if the shape stays.
+    """Expansion, depthwise convolution, projection; a shortcut if the shape stays.
 
     `(N, inputs, H, W)` -> `(N, outputs, H / stride, W / stride)`. Sandler et al. 2018, arXiv 1801.04381, section 3.3.
     """

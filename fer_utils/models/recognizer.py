@@ -1,4 +1,4 @@
-"""A trained network as a function, independent of its backend. Does not import PyTorch."""
+"""A trained network as a function, whatever its backend. No PyTorch import."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -32,10 +32,10 @@ class Residual(nn.Module):
 
 
 def resnet(channels: Sequence[int], blocks: int, classes: int = len(CLASSES)) -> nn.Sequential:
-    """A ResNet `(N, 1, 48, 48)` -> logits `(N, classes)`; also for other multiples of 8 px.
+    """A ResNet `(N, 1, 48, 48)` -> logits `(N, classes)`.
 
     A strided 5x5 stem, then one stage of `blocks` per entry of `channels`, half of which mirror the others. Every stage
-    but the first begins by halving the map.
+    but the first begins by halving the map. Other multiples of 8 pixels are accepted as well.
     """
     inputs = channels[0]
     layers: list[nn.Module] = [MirrorConvBN(1, inputs, 5, stride=2)]

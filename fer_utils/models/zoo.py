@@ -36,7 +36,7 @@ HOMEWORK: dict[str, Callable[..., nn.Sequential]] = {
 }
 MODELS: dict[str, Callable[..., nn.Sequential]] = {
     **HOMEWORK,
-    # Names give an upper limit, the size of the network that each is compared with.
+    # The number in a name is an upper limit: the size of the network that it is compared with.
     "compact-46k": partial(compact, [(64, 4), (88, 3), (96, 3)], head=112, separable=True),
     "compact-58k": partial(compact, [(64, 4), (96, 4), (108, 3)], head=120, separable=True),
     "compact-103k": partial(compact, [(80, 4), (120, 4), (144, 4)], head=160, separable=True),
@@ -122,16 +122,9 @@ def _widths(layer: nn.Conv2d | nn.Linear) -> tuple[int, int]:
 
 
 def zoo(names: Iterable[str] = MODELS) -> pd.DataFrame:
-    """Table of models: family, parameters, MACs and bytes of a float16 file."""
+    """Table of models: parameters (also as in Keras), MACs, bytes of a float16 file."""
     from fer_utils.models.weights import file_bytes
 
-    models = {name: build(name) for name in names}
-    columns = {
-        "model": list(models),
-        "family": list(map(family, models)),
-        "parameters": list(map(parameters, models.values())),
-        "keras_parameters": list(map(keras_parameters, models.values())),
-        "multiply_adds": list(map(multiply_adds, models.values())),
-        "bytes": [file_bytes(model, name) for name, model in models.items()],
-    }
-    return pd.DataFrame(columns)
+    models = ((name, build(name)) for name in names)
+    rows = [(n, family(n), parameters(m), keras_parameters(m), multiply_adds(m), file_bytes(m, n)) for n, m in models]
+    return pd.DataFrame(rows, columns=["model", "family", "parameters", "keras_parameters", "multiply_adds", "bytes"])

@@ -10,11 +10,11 @@ from fer_utils.errors import InputError
 from tests.analysis.test_summary import table_of
 
 
-def test_the_interval_is_wilsons() -> None:
-    low, high = interval(0.6, 1000)
-    z = norm.ppf(0.975)
-    middle, half = (0.6 + z**2 / 2000) / (1 + z**2 / 1000), z / (1 + z**2 / 1000) * (0.24 / 1000 + z**2 / 4e6) ** 0.5
-    assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-6)
+@pytest.mark.parametrize("hits", [0, 1, 600, 999, 1000])
+def test_the_interval_is_wilsons(hits: int) -> None:
+    found = interval(hits / 1000, 1000)
+    assert found == pytest.approx(tuple(binomtest(hits, 1000).proportion_ci(method="wilson")), abs=1e-9)
+    assert found[0] <= hits / 1000 <= found[1]
 
 
 def nets(both: int, first: int, second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

@@ -82,7 +82,7 @@ def test_the_folder_one_is_in_has_its_name(tmp_path: Path, faces: FaceSet, monke
 
 
 def test_a_path_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"no file or folder nowhere\.csv: give a csv"):
+    with pytest.raises(InputError, match=r"no file or folder nowhere\.csv: give a CSV"):
         load("nowhere.csv")
 
 
@@ -90,5 +90,5 @@ def test_a_file_that_was_cut_off_is_refused_and_not_cached(csv_file: Path, tmp_p
     path = tmp_path / "faces.gz"
     path.write_bytes(gzip.compress(csv_file.read_bytes())[:-5000])
     for _ in range(2):
-        with pytest.raises(InputError, match=r"faces\.gz: cannot be read to its end .* is it complete"):
+        with pytest.raises(InputError, match=r"faces\.gz: cannot be read .*Check that it is complete"):
             load(path)

@@ -186,10 +186,10 @@ def test_votes_are_read_from_a_file(faces: FaceSet, tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
-    with pytest.raises(InputError, match=r"other.csv: cannot be read .*Expected fer2013new.csv"):
+    with pytest.raises(InputError, match=r"other.csv: cannot be read .*Give fer2013new.csv"):
         read_votes(other)
     other.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"other.csv has no column 'Usage'. Expected fer2013new.csv"):
+    with pytest.raises(InputError, match=r"other.csv has no column 'Usage'. Give fer2013new.csv"):
         read_votes(other)
     for wrong in ("many", "", "-1", "300"):
         other.write_text(f"{','.join(('Usage', *COLUMNS))}\nTraining,{wrong}{',0' * 9}\n")
@@ -204,7 +204,7 @@ def test_votes_that_match_no_face_are_refused(faces: FaceSet, tmp_path: Path) ->
         require_votes(some, match_votes(some, read_votes(path)), path)
 
     give(faces)
-    with pytest.raises(InputError, match=r"votes on 126 Training faces, but drawn has 125, .*original pixels"):
+    with pytest.raises(InputError, match=r"votes on 126 Training faces, but drawn has 125 .*original pixels"):
         give(faces[np.arange(1, 126)])
     with pytest.raises(InputError, match=r"agrees with \d+% of the 126 Training labels of drawn.*order of fer2013.csv"):
         give(faces[np.argsort(faces.labels, kind="stable")])

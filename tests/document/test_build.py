@@ -154,7 +154,7 @@ def test_a_notebook_that_lacks_a_parameter_is_named(notebooks_folder: Path, csv_
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ("![ours](gone.png)", r"the picture gone\.png of a Markdown cell is no file"),
+        ("![ours](gone.png)", r"the picture gone\.png of a Markdown cell is not a file"),
         ("\U0001f642", "no glyph for \U0001f642"),
     ],
 )

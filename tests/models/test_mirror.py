@@ -100,13 +100,13 @@ def test_batchnorm_without_momentum_keeps_the_mean_over_all_batches() -> None:
 
 @pytest.mark.parametrize(("outputs", "kernel_size", "stride"), [(7, 3, 1), (8, 4, 1), (8, 3, 4)])
 def test_what_has_no_mirror_image_is_refused(outputs: int, kernel_size: int, stride: int) -> None:
-    with pytest.raises(ValueError, match="allowed are even, odd, 1 or 2"):
+    with pytest.raises(ValueError, match="must be even, odd, and 1 or 2"):
         MirrorConv(8, outputs, kernel_size, stride=stride)
 
 
 @pytest.mark.parametrize(("outputs", "kernel_size"), [(8, 3), (6, 5)])
 def test_a_depthwise_layer_has_a_filter_of_3x3_a_channel(outputs: int, kernel_size: int) -> None:
-    with pytest.raises(ValueError, match="depthwise, allowed are equal, 3"):
+    with pytest.raises(ValueError, match="must be equal, kernel_size 3"):
         MirrorConv(6, outputs, kernel_size, depthwise=True)
 
 

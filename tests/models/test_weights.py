@@ -76,9 +76,9 @@ def test_a_net_is_a_run_a_file_or_a_model_that_ships(tmp_path: Path) -> None:
     for name in bundled.bundled_names():  # also those with a point in the model's name, such as teacher-1.4m
         assert weights.open_model(name).model == name.rpartition(".")[0]
     (tmp_path / "weights.safetensors").unlink()
-    with pytest.raises(InputError, match="the record of a run without its weights"):
+    with pytest.raises(InputError, match="a run record without weights"):
         bundled.locate(str(tmp_path))
-    with pytest.raises(InputError, match=r"no file or folder w\.safetensors: give a file"):
+    with pytest.raises(InputError, match=r"no file or folder w\.safetensors: give a weights file"):
         bundled.locate("w.safetensors")
     with pytest.raises(InputError, match="no weights of cnn8-46k are bundled"):
         bundled.locate("cnn8-46k")
