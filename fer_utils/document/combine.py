@@ -40,7 +40,7 @@ def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, a
     numbers = Counter[str]()
     for number, (nb, part) in enumerate(zip(notebooks, parts, strict=True), 1):
         for question in _tagged(nb, "question"):
-            cells.append(question | {"source": f"## {number}. {question.source}"})
+            cells.append(NotebookNode(question | {"source": f"## {number}. {question.source}"}))
         cells += _tagged(nb, "answer")
         links = names["comma"].join(_links(part, numbers, names))
         cells.append(new_markdown_cell(names("shown_in", links=links)))

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from fer_utils.analysis.statistics import Difference, difference, interval
 from fer_utils.errors import InputError
