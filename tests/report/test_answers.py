@@ -44,6 +44,8 @@ def test_every_answer_is_whole_on_every_kind_of_table(kind: str, language: str) 
         assert text.text
         assert not re.search(r"None|nan|[{}]|  |\(\)|（）|[,;、；] ?[.。]|\n\n\n", text.text), text.text
         assert bool(text.note) == (kind == "demo")
+        # Each lead opens a paragraph.
+        assert not re.search(r"[^\n]\n?\*\*(In short|Param|Catch|How|Abl|結論|參|追|結構|消)", text.text)
         if language == "zh-TW":
             words = {"MobileNet", "McNemar", "bootstrap", "PublicTest", "Pareto", "epoch", "mobilenet", "separable"}
             assert set(re.findall(r"[A-Za-z]{4,}", text.text)) <= words
