@@ -245,10 +245,7 @@ def test_pictures_in_class_folders_may_have_any_size_of_a_face(faces: FaceSet, t
         (b"", "line 1: the columns are"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", r"\(binary data\); allowed are CSV"),  # a photograph of a telephone
         (b"\x1f\x8bnot gzip at all", r"cannot be read .*allowed are CSV"),
-        (
-            gzip.compress(b"", mtime=0)[:10] + b"\x07" * 9,
-            r"cannot be read .*CSV",
-        ),  # a time would change the test's name
+        (gzip.compress(b"", mtime=0)[:10] + b"\x07" * 9, "allowed are CSV"),  # a time would change the test's name
         (b",emotion,pixels,Usage\n", r"are \['', 'emotion', 'pixels', 'Usage'\]; allowed .* and id, each at most once"),
     ],
 )
