@@ -13,8 +13,9 @@ import pyarrow as pa
 from fer_utils.data.archives import DAMAGED
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import COLUMNS, FaceSet, mark_duplicates
-from fer_utils.data.formats import read
+from fer_utils.data.folders import read_folder
 from fer_utils.data.pictures import visible_files
+from fer_utils.data.tables import read_csv, read_parquet
 from fer_utils.data.votes import match_votes, read_votes, require_votes
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
@@ -23,7 +24,7 @@ READER_VERSION = 4  # increase it when a reader's result changes
 
 
 def load(path: str | Path, ferplus: str = "") -> FaceSet:
-    """Load a file or folder that `formats.read` knows, or draw the faces of "demo".
+    """Load a file or folder that `read` knows, or draw the faces of "demo".
 
     Marks duplicates. Faces of FER2013 get FER+ votes, bundled or from `ferplus`, the path of a `fer2013new.csv` that
     matches the faces. The result is cached in the user's cache folder (or `FER_CACHE`). Raises `InputError`.
@@ -52,6 +53,19 @@ def _load(path: Path) -> FaceSet:
         faces = replace(faces, votes=votes) if votes.any() else faces
         _write_cache(cache, mark, faces)
     return faces
+
+
+def read(path: Path) -> FaceSet:
+    """Read a CSV (also compressed), a Parquet file or a folder of class folders.
+
+    Rows without a usage are Training, or PublicTest if they have no label either. Raises `InputError` with the file,
+    the row, what was found and what is allowed.
+    """
+    if path.is_dir():
+        return read_folder(path)
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    return read_parquet(path) if parquet else read_csv(path)
 
 
 def _cache_file(path: Path) -> Path:

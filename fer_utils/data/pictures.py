@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -35,12 +36,18 @@ def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
     return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
 
 
+def read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.ndarray:
+    """Read images as `read_picture` does, in several threads: uint8 `(N, 48, 48)`."""
+    with ThreadPoolExecutor() as pool:
+        return np.stack(list(pool.map(read_picture, sources, names)))
+
+
 def read_pictures(paths: Sequence[Path]) -> np.ndarray:
     """Read image files: uint8 `(N, 48, 48)`; `InputError` as `read_picture`."""
     for path in paths:
         if not path.exists():
             raise InputError(f"no file {path}: give images ({IMAGE_KINDS}) or a folder of them")
-    return np.stack([read_picture(path, str(path)) for path in paths])
+    return read_all(paths, map(str, paths))
 
 
 def is_picture(path: Path) -> bool:

@@ -153,6 +153,6 @@ def bundle(votes_csv: str | Path, faces: FaceSet, out: Path = BUNDLE) -> None:
 
 
 if __name__ == "__main__":
-    from fer_utils.data.formats import read
+    from fer_utils.data.load import read
 
     bundle(sys.argv[1], read(Path(sys.argv[2])))

@@ -39,9 +39,7 @@ def refuse_unfinished(nb: NotebookNode) -> None:
         if cell.cell_type == "code":
             failed = [output for output in cell.outputs if output.output_type == "error"]
             if failed:
-                raise FerError(
-                    f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Fix and run it again"
-                )
+                raise FerError(f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Fix and run it again")
             if cell.source.strip() and cell.execution_count is None:
                 raise FerError(f"cell {number} was not run. Run the whole notebook first")
     if nb.metadata.get("papermill", {}).get("exception"):

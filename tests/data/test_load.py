@@ -64,7 +64,7 @@ def test_a_damaged_cache_is_made_anew(faces: FaceSet, tmp_path: Path, reads: lis
 
 
 def test_a_new_image_in_a_folder_is_seen(tmp_path: Path, faces: FaceSet) -> None:
-    from tests.data.test_formats import folders, png
+    from tests.data.test_read import folders, png
 
     path = folders(tmp_path, faces)
     assert len(load(path)) == len(faces)

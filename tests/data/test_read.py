@@ -15,8 +15,7 @@ import pytest
 from PIL import Image
 
 from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
-from fer_utils.data.formats import read
-from fer_utils.data.load import load
+from fer_utils.data.load import load, read
 from fer_utils.errors import InputError
 from tests.conftest import pixels, write_csv
 

@@ -1,14 +1,12 @@
-"""Readers for the layouts of FER2013, told apart by content and not by name."""
+"""Faces in CSV and Parquet files."""
 
 import csv
 import io
 import json
 import re
-import warnings
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -18,31 +16,13 @@ import pyarrow.parquet
 
 from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.pictures import IMAGE_KINDS, is_picture, read_picture, visible_files
+from fer_utils.data.folders import CLASS_NUMBERS
+from fer_utils.data.pictures import IMAGE_KINDS, read_all
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
 COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
-VALIDATION_FOLDERS = {"validation", "val", "valid"}
-FOLDER_USAGES = {u.lower(): u for u in USAGES} | {"train": "Training", "test": "PublicTest"}
-FOLDER_USAGES |= dict.fromkeys(VALIDATION_FOLDERS, "PublicTest")
-FOLDER_CLASSES = {name: i for i, name in enumerate(CLASSES)} | {
-    "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
-}  # fmt: skip
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
-
-
-def read(path: Path) -> FaceSet:
-    """Read a CSV (also compressed), a Parquet file or a folder of class folders.
-
-    Rows without a usage are Training, or PublicTest if they have no label either. Raises `InputError` with the file,
-    the row, what was found and what is allowed.
-    """
-    if path.is_dir():
-        return read_folder(path)
-    with path.open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    return read_parquet(path) if parquet else read_csv(path)
 
 
 def read_csv(path: Path) -> FaceSet:
@@ -149,7 +129,7 @@ def read_parquet(path: Path) -> FaceSet:
     if not (pa.types.is_binary(images.type) or pa.types.is_large_binary(images.type)):
         raise InputError(f"{path}: column 'image' has type {images.type}; expected are image files as bytes")
     encoded = [io.BytesIO(image or b"") for image in images.to_pylist()]
-    stack = _read_all(encoded, (f"{path}, row {i}" for i in range(len(encoded))))
+    stack = read_all(encoded, (f"{path}, row {i}" for i in range(len(encoded))))
     labels = np.full(len(stack), UNLABELLED)
     if column := names.get("label") or names.get("emotion"):
         given = [UNLABELLED if v is None or v != v else v for v in table[column].to_pylist()]  # NaN is not itself
@@ -171,62 +151,12 @@ def _classes(path: Path, table: pa.Table, column: str) -> list[int]:
         names = about["info"]["features"][column]["names"]
     except (KeyError, TypeError):  # no class names
         return list(range(len(CLASSES)))
-    if unknown := [name for name in names if name.lower() not in FOLDER_CLASSES]:
+    if unknown := [name for name in names if name.lower() not in CLASS_NUMBERS]:
         raise InputError(f"{path}: unknown class {unknown[0]!r} in the metadata; allowed are {', '.join(CLASSES)}")
-    return [FOLDER_CLASSES[name.lower()] for name in names]
+    return [CLASS_NUMBERS[name.lower()] for name in names]
 
 
 def _check_rows(path: Path, column: str, values: list, allowed: Container, words: str) -> None:
     for row, value in enumerate(values):
         if value not in allowed:
             raise InputError(f"{path}, row {row}: {column} {value!r}, allowed are {words}. Correct or delete the row")
-
-
-def read_folder(path: Path) -> FaceSet:
-    """Read class folders of images, also below `train/`, `test/` or `val/`.
-
-    A usage at the start of a file name ("PrivateTest_123.png") overrides the folder. Files are sorted by the numbers in
-    their names, which restores the row order of images exported from fer2013.csv.
-    """
-    held = [(file, [part.lower() for part in file.relative_to(path).parts[:-1]]) for file in visible_files(path)]
-    found = [(file, above) for file, above in held if is_picture(file)]
-    usages = FOLDER_USAGES
-    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # `val` is PublicTest
-        usages = usages | {"test": "PrivateTest"}
-    rows = [
-        (_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file) for file, above in found
-    ]
-    if not rows:
-        suffixes = {".csv", ".parquet", ".zip", ".gz", ".xz"}
-        tables = ", ".join(file.name for file in sorted(path.iterdir()) if file.suffix in suffixes)
-        hint = f"It holds {tables}: give one of them" if tables else "It holds no images"
-        raise InputError(f"{path}: expected folders {', '.join(CLASSES)}, also below train/ and test/. {hint}")
-    if unread := [file for file, above in held if not is_picture(file) and FOLDER_CLASSES.keys() & set(above)]:
-        told = f"ignored {len(unread)} files in class folders, such as {unread[0]}; allowed are {IMAGE_KINDS}"
-        warnings.warn(f"{path}: {told}", stacklevel=2)
-    rows.sort(key=lambda row: (USAGES.index(row[0]), row[1], row[2]))
-    usage, _, labels, files = zip(*rows, strict=True)
-    return FaceSet(_read_all(files, map(str, files)), np.array(labels, np.int64), np.array(usage), path.name)
-
-
-def _read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.ndarray:
-    with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(read_picture, sources, names)))
-
-
-def _usage(file: Path, folders: list[str], usages: dict[str, str]) -> str:
-    named = [usage for usage in USAGES if file.name.startswith(usage)]
-    above = [usages[folder] for folder in folders if folder in usages]
-    return (named + above + ["Training"])[0]
-
-
-def _label(path: Path, file: Path, folders: list[str]) -> int:
-    labels = [FOLDER_CLASSES[folder] for folder in folders if folder in FOLDER_CLASSES]
-    if not labels:
-        raise InputError(f"{file}: not in a class folder below {path}; allowed are {', '.join(CLASSES)}")
-    return labels[-1]
-
-
-def _natural(stem: str) -> list[tuple[int, str]]:
-    """Sort key that puts a9 before a10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]
