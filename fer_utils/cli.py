@@ -135,7 +135,7 @@ def train(
     if bool(study) != bool(run) or bool(study) == bool(model):
         raise InputError("give either a model, or --study FILE together with --run ID")
     if study and flags:
-        raise InputError(f"{study} says how to train: leave out --{min(flags)}")
+        raise InputError(f"{study} says how to train: leave out {', '.join(sorted(flags))}")
     faces, on = load(data, ferplus), pick_device(device)
     planned = plan(read_study(study) if study else single_stage([model], device=device, **flags), faces, runs)
     one = find_run(planned, run) if study else planned[0]

@@ -114,6 +114,9 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
         (["predict", "cnn-48k", "nowhere.png"], "fer: no file nowhere.png"),
         (["study", "--out", "tests"], "is a directory"),
         (["report", "--out", "report.txt"], "fer: --out report.txt"),
+        (["train", "--study", "a.toml", "--run", "b", "--seed", "1", "--recipe", "full"], "leave out recipe, seeds"),
+        (["train", "cnn-48k", "--study", "a.toml"], "give either a model, or --study FILE together with --run ID"),
+        (["study", "a.toml", "--seeds", "0"], "a.toml says what to train"),
         (["fly"], "fly"),
     ],
 )
