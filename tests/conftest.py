@@ -10,7 +10,7 @@ from fer_utils.data.faces import CLASSES, FaceSet
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
-LONGEST = {"test_report.py", "test_study.py", "test_export.py", "test_cli.py", "test_notebooks.py", "test_runs.py"}
+LONGEST = {"test_build.py", "test_study.py", "test_onnx.py", "test_cli.py", "test_parameters.py", "test_runs.py"}
 
 # Tests run side by side, and so one thread each is fastest; notebooks and runs are processes, which read this too.
 torch.set_num_threads(1)

@@ -39,7 +39,7 @@ def test_good_parameters_pass() -> None:
         ({"seeds": [0, 1]}, r"parameter seeds is \[0, 1\], of type list; allowed is str or int"),
         ({"language": "xx"}, "unknown language 'xx'"),
         ({"budgets": "5k"}, "unknown budget '5k'"),
-        ({"budgets": " ,"}, "budgets ' ,' names none: give some of 10k, 20k"),
+        ({"budgets": " ,"}, "budgets ' ,' names none: allowed are 10k, 20k"),
     ],
 )
 def test_wrong_parameters_are_refused(wrong: dict, message: str) -> None:
