@@ -1,1 +1,1 @@
-"""Small convolutional nets on facial expressions: data, models, training, and the report about them."""
+"""Small convolutional networks for facial expressions, and the report about them."""

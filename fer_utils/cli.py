@@ -1,4 +1,7 @@
-"""The command line: parse, call one function, print. What takes long to import is imported where it is used."""
+"""The command line.
+
+Each command parses its options, calls one function and prints. Slow imports are inside the commands.
+"""
 
 import json
 import signal
@@ -19,25 +22,29 @@ Data = Annotated[str, typer.Option(help="FER2013 as CSV (also .zip, .tar.gz, .gz
 RecipeOption = Annotated[str | None, typer.Option(help="quick (default), full, large, original or finetune.")]
 Target = Annotated[str | None, typer.Option(help="labels (FER2013's, 7 classes; default) or votes (FER+'s, 8).")]
 Precision = Annotated[
-    str | None, typer.Option(help="float32, bfloat16, or auto (default): what this device is fastest in.")
+    str | None, typer.Option(help="float32, bfloat16, or auto (default): the fastest on this device.")
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Number of epochs; default: the recipe's.")]
 Device = Annotated[str, typer.Option(help="auto (an NVIDIA GPU if there is one), cpu or cuda.")]
-RunsDir = Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")]
+RunsDir = Annotated[Path, typer.Option("--runs", help="Folder that contains the run folders.")]
 Teachers = Annotated[
     list[str] | None,
     typer.Option("--teacher", help="Teachers to distill from, comma-separated: bundled weights, files, run folders."),
 ]
-FerPlus = Annotated[str, typer.Option(help="A fer2013new.csv to use instead of the bundled votes of FER+.")]
-Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, a file of weights or an ONNX file.")]
+Start = Annotated[str | None, typer.Option(help="Pretrained weights of this model to start from.")]
+FerPlus = Annotated[str, typer.Option(help="A fer2013new.csv that replaces the bundled FER+ votes.")]
+Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, a weights file or an ONNX file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def main() -> None:
-    """Run the command line; an error is one line on stderr and an exit code, with `--debug` a traceback."""
+    """Run the command line.
+
+    An error is one line on stderr and an exit code; with `--debug`, a traceback.
+    """
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # a study then stops its runs as well
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # so that a study stops its runs
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
@@ -50,18 +57,21 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("fer_utils"):
             raise
-        print(f"fer: {error.name} is not installed: pip install 'fer_utils[report]' (all but Slurm)", file=sys.stderr)
+        print(f"fer: {error.name} is not installed; run: pip install 'fer_utils[report]'", file=sys.stderr)
         sys.exit(1)
-    except Exception as error:  # a fault of ours, or a GPU without memory
+    except Exception as error:  # a bug, or a GPU out of memory
         if debug:
             raise
-        print(f"fer: {type(error).__name__}: {str(error).partition(chr(10))[0]} (--debug says where)", file=sys.stderr)
+        print(f"fer: {type(error).__name__}: {str(error).partition(chr(10))[0]} (--debug shows where)", file=sys.stderr)
         sys.exit(1)
 
 
 @app.callback()
 def fer() -> None:
-    """Small convolutional networks for facial expressions. Every command takes --debug for a traceback."""
+    """Small convolutional networks for facial expressions.
+
+    Every command takes --debug for a traceback.
+    """
 
 
 @app.command()
@@ -98,25 +108,25 @@ def models(as_json: AsJson = False) -> None:
     if as_json:
         print(table.to_json(orient="records"))
     else:
-        _print_table("The zoo", table)
+        _print_table("Models", table)
 
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A name that `fer models` lists; not with --study.")] = "",
+    model: Annotated[str, typer.Argument(help="Model name, as listed by `fer models`; omit with --study.")] = "",
     data: Data = "demo",
     recipe: RecipeOption = None,
     epochs: Epochs = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Random seed, 0 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed; default: 0.")] = None,
     target: Target = None,
     precision: Precision = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     teacher: Teachers = None,
-    start: Annotated[str | None, typer.Option(help="Pretrained weights of this model to start from.")] = None,
+    start: Start = None,
     ferplus: FerPlus = "",
-    study: Annotated[Path | None, typer.Option(dir_okay=False, help="A study file, to train one of its runs.")] = None,
-    run: Annotated[str, typer.Option(help="The run of the study: an id that `fer study --dry-run` lists.")] = "",
+    study: Annotated[Path | None, typer.Option(dir_okay=False, help="Study file, to train one of its runs.")] = None,
+    run: Annotated[str, typer.Option(help="Run of the study: an id listed by `fer study --dry-run`.")] = "",
 ) -> None:
     """Train one model; resume an interrupted run.
 
@@ -135,7 +145,7 @@ def train(
     if bool(study) != bool(run) or bool(study) == bool(model):
         raise InputError("give either a model, or --study FILE together with --run ID")
     if study and flags:
-        raise InputError(f"{study} says how to train: leave out {', '.join(sorted(flags))}")
+        raise InputError(f"{study} sets how to train: leave out {', '.join(sorted(flags))}")
     faces, on = load(data, ferplus), pick_device(device)
     planned = plan(read_study(study) if study else single_stage([model], device=device, **flags), faces, runs)
     one = find_run(planned, run) if study else planned[0]
@@ -146,7 +156,7 @@ def train(
 
 
 def _given(**flags: Any) -> dict[str, Any]:
-    """The flags that were given, with the teachers one by one."""
+    """The flags that were given; teachers as a list of names."""
     from fer_utils.training.study import split_names
 
     given = {name: value for name, value in flags.items() if value is not None}
@@ -154,7 +164,7 @@ def _given(**flags: Any) -> dict[str, Any]:
 
 
 def _epoch_reporter() -> Callable[[dict], None]:
-    """Show a person the last epoch on one line, and a log every epoch on a line of its own."""
+    """Report epochs: overwrite one line on a terminal, add a line per epoch to a log."""
     person = sys.stderr.isatty()
 
     def report(row: dict) -> None:
@@ -167,31 +177,32 @@ def _epoch_reporter() -> Callable[[dict], None]:
 @app.command()
 def study(
     file: Annotated[
-        Path | None, typer.Argument(dir_okay=False, help="A study file; without, what the flags say.")
+        Path | None, typer.Argument(dir_okay=False, help="Study file; without one, the flags describe the study.")
     ] = None,
     data: Data = "demo",
-    models: Annotated[str, typer.Option(help="Comma-separated names; default: the homework's eight.")] = "",
+    models: Annotated[str, typer.Option(help="Comma-separated model names; default: the homework's eight.")] = "",
     seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
     recipe: RecipeOption = None,
     epochs: Epochs = None,
     target: Target = None,
     precision: Precision = None,
     teacher: Teachers = None,
+    start: Start = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes side by side; default: one per core, or one on a GPU.")
+        int | None, typer.Option(min=1, help="Parallel processes; default: one per core, or one on a GPU.")
     ] = None,
     ferplus: FerPlus = "",
-    launcher: Annotated[str, typer.Option(help="local (processes here), slurm, or print (the commands).")] = "local",
+    launcher: Annotated[str, typer.Option(help="local (processes here), slurm, or print (shows commands).")] = "local",
     sbatch: Annotated[
-        list[str] | None, typer.Option(help="An option of sbatch for slurm, e.g. partition=gpu; repeatable.")
+        list[str] | None, typer.Option(help="Option of sbatch, for slurm, e.g. partition=gpu; repeatable.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs, their states and hours; train nothing.")
+        bool, typer.Option("--dry-run", help="List the runs with states and estimated hours; train nothing.")
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show the progress of a study that runs elsewhere.")] = False,
-    out: Annotated[Path, typer.Option(dir_okay=False, help="The results table to write.")] = Path("results.csv"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="CSV file to write the results to.")] = Path("results.csv"),
 ) -> None:
     """Train a grid of runs; write their results table.
 
@@ -202,10 +213,10 @@ def study(
     from fer_utils.training.launchers import Job, run_study, sbatch_options
     from fer_utils.training.study import read_study, single_stage, split_names, whole_numbers
 
-    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher)
+    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start)
     flags |= {} if seeds is None else {"seeds": whole_numbers(seeds)}
     if file and (flags or models):
-        raise InputError(f"{file} says what to train: give it, or --models and the other flags")
+        raise InputError(f"{file} sets what to train: give it alone, or --models and the other flags")
     names = split_names(models) or list(HOMEWORK)
     what = read_study(file) if file else single_stage(names, device=device, **flags)
     job = Job(data, runs, ferplus=ferplus, device=device, workers=workers, sbatch=sbatch_options(sbatch or ()))
@@ -220,7 +231,7 @@ def study(
 
 
 def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
-    """The runs of a study: with an estimate of the time that each still takes, or with the progress of each."""
+    """Print the runs of a study, with the estimated hours or the progress of each."""
     from fer_utils.data.load import load
     from fer_utils.training import progress
     from fer_utils.training.devices import pick_device
@@ -268,14 +279,14 @@ def evaluate(
     print(f"{read.model} on {usage} of {faces.name}: accuracy {metrics['accuracy']:.4f} of {metrics['n']:,} faces")
     print(f"with horizontal-flip test-time augmentation: {metrics['accuracy_flip_averaged']:.4f}")
     if metrics["accuracy_without_leak"] is not None:
-        print(f"deduplicated (without faces that Training also holds): {metrics['accuracy_without_leak']:.4f}")
+        print(f"deduplicated (without faces that are also in Training): {metrics['accuracy_without_leak']:.4f}")
     if framing:
         interval = f"{100 * framing['low']:.1f} to {100 * framing['high']:.1f}"
-        print(f"random framing costs {100 * framing['mean']:.1f} points (95 % interval {interval})")
+        print(f"random framing costs {100 * framing['mean']:.1f} points (95 % confidence interval: {interval})")
     if votes:
         print(f"accuracy against the majority of FER+'s voters: {votes['accuracy']:.4f} of {votes['n']:,} faces")
         if len(read.classes) < len(votes["per_class"]):
-            print(f"(this network knows {len(read.classes)} of the voters' {len(votes['per_class'])} classes)")
+            print(f"(this network has {len(read.classes)} of the voters' {len(votes['per_class'])} classes)")
     own = votes if votes and truth_of(read) == "majority" else metrics
     table = pd.DataFrame(own["per_class"]).T.rename_axis("class").reset_index()
     table = table.astype({"precision": float, "recall": float, "n": int})
@@ -286,12 +297,12 @@ def evaluate(
 def predict(
     model: Net,
     paths: Annotated[
-        list[Path], typer.Argument(help="Images of one face each, folders of them; or one CSV or Parquet file.")
+        list[Path], typer.Argument(help="Images of one face each, or folders of them; or one CSV or Parquet file.")
     ],
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="CSV to write; default for tables: submission.csv.")
+        Path | None, typer.Option(dir_okay=False, help="CSV to write; default for CSV and Parquet: submission.csv.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda: compute with PyTorch, not ONNX Runtime.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda: use PyTorch, not the bundled ONNX files.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify faces in images, folders, CSV or Parquet.
@@ -315,16 +326,18 @@ def predict(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="Bundled weights, a run folder or a file of weights.")],
-    format: Annotated[str, typer.Option(help="onnx, int8 (small) or int8-static (calibrated on --data).")] = "onnx",
+    model: Annotated[str, typer.Argument(help="Bundled weights, a run folder or a weights file.")],
+    format: Annotated[str, typer.Option(help="onnx (float32), int8 (small) or int8-static (needs --data).")] = "onnx",
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="File to write; default: MODEL.onnx, MODEL-int8.onnx and so on.")
     ] = None,
-    data: Annotated[str, typer.Option(help="FER2013, for int8-static.")] = "",
+    data: Annotated[str, typer.Option(help="FER2013, to calibrate int8-static.")] = "",
 ) -> None:
     """Export a trained network to an ONNX file.
 
-    It takes faces, uint8 (N, 48, 48), and gives logits (N, C). Example: fer export compact-46k --format int8
+    The file maps faces, uint8 (N, 48, 48), to logits (N, C).
+
+    Example: fer export compact-46k --format int8
     """
     from fer_utils.data.faces import split
     from fer_utils.data.load import load
@@ -356,22 +369,22 @@ def bench(
     if as_json:
         print(json.dumps(found))
         return
-    rates = pd.Series(found["rates"]).rename_axis("way of training").rename("images a second").round(1)
+    rates = pd.Series(found["rates"]).rename_axis("loop").rename("images per second").round(1)
     table = rates.reset_index()
-    table["ratio to the first"] = rates.to_numpy() / rates.iloc[0]
+    table["times the plain loop"] = rates.to_numpy() / rates.iloc[0]
     _print_table(f"Training {model} on the CPU", table)
     plain, step = found["ratio_to_plain"], found["ratio_to_step"]
-    print(f"our loop side by side: {plain:.2f} times the plain way, {step:.3f} of its own step")
+    print(f"our loop, one run per core: {plain:.2f} times the plain loop's speed, {step:.3f} times our step's")
     if data != "demo":
         cold, cached = found["load_seconds_cold"], found["load_seconds_cached"]
         ratio = found["load_ratio_to_plain"]
-        beside = f" (the plain way takes {ratio:.1f} times as long)" if ratio else ""
+        beside = f" (row by row with pandas: {ratio:.1f} times as long)" if ratio else ""
         print(f"{data} loads in {cold:.2f} s{beside}, from the cache in {cached:.2f} s")
 
 
 @app.command()
 def report(
-    data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; or 'demo'.")] = None,
+    data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; default: demo.")] = None,
     recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
     language: Annotated[str | None, typer.Option(help="Language: en or zh-TW.")] = None,
     out: Annotated[
@@ -380,22 +393,21 @@ def report(
     seeds: Annotated[str | None, typer.Option(help="Comma-separated integers, e.g. 0,1,2.")] = None,
     epochs: Epochs = None,
     device: Annotated[str | None, typer.Option(help="auto (a GPU if there is one), cpu or cuda.")] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder of the run folders.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder that contains the run folders.")] = None,
     teacher: Teachers = None,
     author: Annotated[str, typer.Option(help="Author, printed below the title.")] = "",
-    figures: Annotated[Path | None, typer.Option(help="Folder for figures and tables.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder to write figures and tables to.")] = None,
     budgets: Annotated[
         str | None, typer.Option(help="Sizes of the ablation, e.g. 20k,46k; '' for no ablation.")
     ] = None,
     budget_seeds: Annotated[str | None, typer.Option(help="Seeds of the ablation.")] = None,
     budget_epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the ablation; default: --epochs.")] = None,
-    ferplus: Annotated[
-        str | None, typer.Option(help="A fer2013new.csv to use instead of the bundled votes of FER+.")
-    ] = None,
+    ferplus: Annotated[str | None, typer.Option(help="A fer2013new.csv that replaces the bundled FER+ votes.")] = None,
 ) -> None:
     """Run the notebooks; write the report as PDF and HTML.
 
-    Options that are not given are as the notebooks have them in their first code cell. Missing runs are trained first.
+    Missing runs are trained first. Options left out keep the values in the notebooks' first code cells.
+
     Example: fer report --data fer2013.csv --author "Your name"
     """
     from fer_utils.document.build import make_report
@@ -416,12 +428,12 @@ def _print_table(title: str, frame: Any) -> None:
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else 200
-    # A name of a file may hold what Rich reads as a mark.
+    # File names may contain what Rich would read as markup.
     Console(width=width, markup=False, emoji=False).print(table)
 
 
 def _cell(value: object) -> str:
-    if value != value:  # not a number
+    if value != value:  # NaN
         return "–"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"

@@ -1,11 +1,11 @@
-"""The errors of this package. The command line prints their message as one line on stderr."""
+"""The errors of this package. The command line prints their messages on stderr."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class FerError(Exception):
-    """The work failed. The command line exits with 1."""
+    """A command failed. The command line exits with 1."""
 
     exit_code = 1
 
@@ -17,20 +17,20 @@ class InputError(FerError):
 
 
 class Interrupted(FerError):
-    """Ctrl-C stopped the work. The command line exits with 130."""
+    """Ctrl-C stopped a command. The command line exits with 130."""
 
     exit_code = 130
 
 
 def check_name(kind: str, name: str, allowed: Iterable[object], advice: str = "") -> str:
-    """The name itself, if it is one of the allowed ones. Raises `InputError`."""
+    """Return a name if it is allowed; raise `InputError` otherwise."""
     if name not in allowed:
         raise unknown(kind, name, allowed, advice)
     return name
 
 
 def unknown(kind: str, given: object, allowed: Iterable[object], advice: str = "") -> InputError:
-    """The error for a name that is not one of the allowed ones, with the closest of them as a suggestion."""
+    """The error for a name that is not allowed, with the closest allowed one."""
     names = [str(name) for name in allowed]
     close = get_close_matches(str(given), names, n=1)
     suggestion = f" Did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""Atomic files: each appears complete or not at all. And the version of the package's code."""
+"""Atomic writes of files, and the version of the package's code."""
 
 import errno
 import hashlib
@@ -11,21 +11,21 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}(\.\w+)?")  # the names that `atomic_path` writes to
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that name no file
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk or quota, file too large: errors without a file name
 
 
 def code_version() -> str:
-    """A hash of the package's code, texts and tables, which tells the outputs of earlier code from today's."""
-    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv"))
+    """A hash of the package's code, texts and tables, to detect other versions."""
+    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv", ".md"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name next to `path`; move it to `path` when the block succeeds, delete it otherwise.
+    """Yield a temporary path; move it to `path` if the block succeeds.
 
-    A device such as /dev/null is written in place, and a link keeps pointing to the file that is replaced. On a full
-    disk the `OSError` names `path`.
+    Otherwise it is deleted. A device such as /dev/null is written in place. A link is kept; the file that it points to
+    is replaced. On a full disk, the `OSError` names `path`.
     """
     if path.exists() and not path.is_file():
         yield path
@@ -48,9 +48,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def delete_drafts(folder: Path) -> None:
-    """Delete what killed processes left of their writes in a folder.
+    """Delete the unfinished files of killed processes in a folder.
 
-    Call it with a lock on the folder, since it cannot tell the draft of a process that still writes.
+    Lock the folder first: the drafts of running processes look the same.
     """
     for path in folder.iterdir():
         if DRAFT.fullmatch(path.name):

@@ -1,6 +1,7 @@
-"""What it costs to export networks to smaller files: `python -m figures.compression DATA` in the project's folder.
+"""Measure exported files.
 
-It exports the bundled compact networks and mobilenet-46k, and writes `figures/compression.csv` and the README's table.
+`python -m figures.compression DATA`, in the project's folder, exports the bundled compact networks and mobilenet-46k.
+It writes `figures/compression.csv` and the README's table.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Publish runs: `python -m figures.publish TABLE.csv|RUN...` in the project's folder.
+"""Publish runs: `python -m figures.publish TABLE.csv|RUN`, in the clone.
 
-It copies the bundled weights: for each model and target those of the run that is best on validation. It writes
-`figures/runs.csv` (a row for each run), `figures/results.csv` (a row for each model trained one way), the curve of
-accuracy against size, and the README's table. A table is that of a study, or an earlier `runs.csv`, whose runs stay.
-Runs from votes are in `runs.csv` alone.
+Several tables and runs may be given. A table comes from `fer study`, or is an earlier `runs.csv`, whose runs stay. The
+script copies the bundled weights: for each model and target, those of the run that is best on validation. It writes
+`figures/runs.csv` (one row per run), `figures/results.csv` (one row per model and training setup), the curve of
+accuracy against size, and the README's table. Runs from votes are in `runs.csv` only.
 """
 
 import re
@@ -26,15 +26,15 @@ from fer_utils.report.size_figures import curve
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
-# Text columns that may be empty or, in earlier tables, missing; and their defaults.
+# Defaults of text columns, which may be empty or, in earlier tables, missing.
 DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
-SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # by which the best run is chosen
+SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # choose the best run
 
 
 def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
-    """A Markdown table of the bundled networks from labels: a row for each, by size.
+    """A Markdown table of the bundled networks with target `labels`, by size.
 
-    table: a row for each run (`read_tables`). files: `compression.csv`, for the latency of those that it has.
+    `table` has one row per run (`read_tables`). `files` is `compression.csv`, which has the latencies.
     """
     shipped = _of_labels(table)[lambda runs: runs.shipped].sort_values("parameters", ignore_index=True)
     facts, measure = zoo.zoo(shipped.model).set_index("model"), final_measure(table)
@@ -62,7 +62,10 @@ def fill_readme(project: Path) -> None:
 
 
 def fill(readme: Path, name: str, block: str | None = None) -> str:
-    """The block called `name` of the README, between its two comments; with `block`, that is written there."""
+    """Return the block `name` of the README, between its two comments.
+
+    With `block`, write that instead. Raises `FerError` if the comments are missing.
+    """
     text = readme.read_text(encoding="utf-8")
     found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", text, re.DOTALL)
     if not found:
@@ -73,10 +76,10 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
 
 
 def publish(table: pd.DataFrame, project: Path) -> None:
-    """Write weights, tables, curve and README from a results table with one row a run."""
+    """Write weights, tables, curve and README from a table with one row per run."""
     figures, shipped = project / "figures", project / "fer_utils" / "weights"
-    fill(project / "README.md", "networks")  # that there is a place for it
-    # The order decides between equals, here as in `best_ways`: a run with BatchNorm measured before one without.
+    fill(project / "README.md", "networks")  # fails early if the README has no place for the table
+    # The order breaks ties, as in `best_ways`: a run with recalibrated BatchNorm (`measured`) comes first.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
     best = _best(table)
     contents = {}
@@ -98,9 +101,9 @@ def _of_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best(table: pd.DataFrame) -> list[int]:
-    """The bundled rows: for each model and target, the best on validation whose weights exist or were bundled before.
+    """The rows to bundle: for each model and target, the best on validation.
 
-    A record of a run may lack its weights.
+    Candidates have weights or are bundled already; a record may lack its weights.
     """
     held = table[[ships or _weights(run) is not None for ships, run in zip(table.shipped, table.run, strict=True)]]
     return [
@@ -112,20 +115,26 @@ def _best(table: pd.DataFrame) -> list[int]:
 
 
 def _weights(run: Any) -> Path | None:
-    """The file of a run's weights, if there is one; `run` is its folder or record, or NaN where neither is known."""
+    """The file of a run's weights; None if there is none.
+
+    `run` is the folder of the run or of its record; NaN if unknown.
+    """
     file = None if pd.isna(run) else Path(run) / "weights.safetensors"
     return file if file and file.exists() else None
 
 
 def read_tables(files: Iterable[Path]) -> pd.DataFrame:
-    """Tables and run folders as one table, of today's models; of a run that several have, the first row counts."""
+    """Read tables and run folders as one table, of models that still exist unchanged.
+
+    If several have the same run, the first row counts.
+    """
     tables = []
     for file in files:
         found = results([file]) if file.is_dir() else pd.read_csv(file, dtype=dict.fromkeys(DEFAULTS, str))
         for name, default in DEFAULTS.items():
             found[name] = found[name].fillna(default) if name in found else default
         if missing := set(KEY) - set(found):
-            raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it, and write it anew")
+            raise InputError(f"{file}: no column {', '.join(sorted(missing))}; delete it and create it again")
         tables.append(found)
     table = pd.concat(tables, ignore_index=True)
     table = table.reindex(columns=[*dict.fromkeys([*table, "run", "shipped"])])
@@ -133,12 +142,12 @@ def read_tables(files: Iterable[Path]) -> pd.DataFrame:
     # Only the earlier table knows which runs are bundled.
     table["shipped"] = table.shipped.eq(True).groupby([table[name] for name in (*KEY, "finished")]).transform("any")
     if len(prints := table.fingerprint.unique()) > 1:
-        raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: one table is about one data set")
+        raise InputError(f"runs on data with the fingerprints {', '.join(prints)}: publish those of one data set only")
     return table.drop_duplicates(KEY, ignore_index=True)
 
 
 def _of_today(table: pd.DataFrame) -> pd.Series:
-    """Which rows are of a model that the zoo still has unchanged under its name."""
+    """Which rows are of models that the zoo still has unchanged."""
     today = set()
     for model, target in set(zip(table.model, table.target, strict=True)):
         if model in zoo.MODELS:
@@ -148,7 +157,7 @@ def _of_today(table: pd.DataFrame) -> pd.Series:
 
 
 def main() -> None:
-    """Publish the tables and runs that are named."""
+    """Publish the tables and runs given as arguments."""
     publish(read_tables(map(Path, sys.argv[1:])), Path())
 
 

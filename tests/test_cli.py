@@ -95,7 +95,7 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     assert "submission.csv: 5 faces" in fer("predict", "cnn-48k", str(tmp_path), "--out", str(out)).stdout
     assert list(pd.read_csv(out).label) == [row["label"] for row in found]  # of the folder's pictures, with their names
     assert list(pd.read_csv(out).file) == [str(picture) for picture in pictures]
-    assert "fer: 2 paths: give one csv" in fer("predict", "cnn-48k", str(table), str(pictures[0])).stderr
+    assert "fer: 2 paths: give one CSV" in fer("predict", "cnn-48k", str(table), str(pictures[0])).stderr
     odd = pictures[0].rename(tmp_path / "[red] :smile:.png")  # no markup, no emoji
     assert odd.name in fer("predict", "cnn-48k", str(odd)).stdout
 
@@ -116,7 +116,7 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
         (["report", "--out", "report.txt"], "fer: --out report.txt"),
         (["train", "--study", "a.toml", "--run", "b", "--seed", "1", "--recipe", "full"], "leave out recipe, seeds"),
         (["train", "cnn-48k", "--study", "a.toml"], "give either a model, or --study FILE together with --run ID"),
-        (["study", "a.toml", "--seeds", "0"], "a.toml says what to train"),
+        (["study", "a.toml", "--seeds", "0"], "a.toml sets what to train"),
         (["fly"], "fly"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_fault_of_the_program_is_a_line_too() -> None:
     assert found.returncode == 1
     (line,) = found.stderr.splitlines()
     assert line.startswith("fer: RuntimeError: no memory (")
-    assert line.endswith("(--debug says where)")
+    assert line.endswith("(--debug shows where)")
 
 
 @pytest.mark.parametrize(("option", "traceback"), [([], False), (["--debug"], True)])

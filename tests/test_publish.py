@@ -43,7 +43,7 @@ def test_the_readmes_table_has_the_bundled_networks_by_size() -> None:
 
 def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     table_of({"cnn-48k": 0.5}).drop(columns="optimizer").to_csv(tmp_path / "earlier.csv", index=False)
-    with pytest.raises(InputError, match=r"earlier\.csv: no column optimizer; delete it, and write it anew"):
+    with pytest.raises(InputError, match=r"earlier\.csv: no column optimizer; delete it and create it again"):
         read_tables([tmp_path / "earlier.csv"])
 
 
@@ -143,7 +143,7 @@ def test_runs_on_two_data_sets_are_not_published_together(tmp_path: Path) -> Non
     table = table_of({"compact-46k": 0.6, "cnn-48k": 0.5})
     table["fingerprint"] = ["a", "b"]
     table.to_csv(tmp_path / "study.csv", index=False)
-    with pytest.raises(InputError, match="fingerprints a, b: one table is about one data set"):
+    with pytest.raises(InputError, match="fingerprints a, b: publish those of one data set only"):
         read_tables([tmp_path / "study.csv"])
 
 

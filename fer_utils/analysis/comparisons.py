@@ -1,4 +1,4 @@
-"""Models of a results table compared: pairs of equal size, and the steps from one architecture to the other."""
+"""Comparisons of models: parameter-matched pairs, catching up, and the ablation."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,15 +12,15 @@ from fer_utils.analysis.statistics import Difference, difference
 from fer_utils.analysis.summary import Results
 from fer_utils.models import matched, zoo
 
-STEPS = ("depth_step", "head_step", "block_step", "width_step")  # from model to model of `matched.chain`
-# Between its parameter-matched models: the separable block counts together with the width that it allows.
+STEPS = ("depth_step", "head_step", "block_step", "width_step")  # between neighbours in `matched.chain`
+# Between its parameter-matched models; the separable block includes the width that it allows.
 PARTS = {"depth_part": (0, 1), "head_part": (1, 2), "block_part": (2, 4)}
-SAME_SIZE = 1.25  # two models with parameters within this ratio count as equal in size
+SAME_SIZE = 1.25  # largest ratio of parameters in a parameter-matched pair
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two models of a results table on one measure, each as its row of the summary."""
+    """Two models on one part of the data, each given by its row of the summary."""
 
     first: pd.Series
     second: pd.Series
@@ -29,18 +29,18 @@ class Comparison:
 
     @cached_property
     def difference(self) -> Difference:
-        """The two on the same faces."""
+        """The difference on the same faces, with its interval and test."""
         one, two = (self.table[self.table.model == row.model] for row in (self.first, self.second))
         return difference(one, two, self.measure)
 
 
 def compare(results: Results, first: str, second: str, measure: str) -> Comparison:
-    """Two models of a results table, by name."""
+    """Compare two models of a results table, by name."""
     return Comparison(results.by_model.loc[first], results.by_model.loc[second], measure, results.table)
 
 
 def matched_pairs(results: Results, measure: str) -> list[Comparison]:
-    """Every MobileNet with the plain CNN nearest in size, if one is within `SAME_SIZE`."""
+    """Pair every MobileNet with the plain CNN nearest in size, within `SAME_SIZE`."""
     summary = results.summary
     cnns = summary[summary.family == "cnn"]
     pairs = []
@@ -52,9 +52,10 @@ def matched_pairs(results: Results, measure: str) -> list[Comparison]:
 
 
 def caught_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
-    """The best MobileNet on validation, the smallest plain CNN that is as accurate or more, and the next smaller one.
+    """The best MobileNet on validation, and the plain CNN that catches up with it.
 
-    They are rows of a summary; a CNN that is not in it is None.
+    Returns three rows of the summary: the MobileNet, the smallest plain CNN that is at least as accurate, and the next
+    smaller CNN. A missing CNN is None.
     """
     nets, cnns = (summary[summary.family == family] for family in ("mobilenet", "cnn"))
     best = nets.loc[nets.validation_accuracy.idxmax()]
@@ -67,7 +68,7 @@ def caught_up(summary: pd.DataFrame) -> tuple[pd.Series, pd.Series | None, pd.Se
 
 
 def steps(results: Results, budget: int) -> list[Comparison]:
-    """The steps of the ablation at a budget, each a model compared with the one before it."""
+    """The steps of the ablation at a budget: each model against its predecessor."""
     chain = matched.chain(budget)
     return [compare(results, after, before, results.measure) for before, after in pairwise(chain)]
 
@@ -79,22 +80,22 @@ def parts(results: Results, budget: int) -> dict[str, Comparison]:
 
 
 def budgets(table: pd.DataFrame) -> list[int]:
-    """The budgets at which all models of the ablation are in the table."""
+    """The parameter budgets at which the table has the whole ablation."""
     return [budget for budget in matched.BUDGETS if set(matched.chain(budget)) <= set(table.model)]
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Where a model's parameters are."""
+    """The structure of a model."""
 
-    convolutions: int  # of 3x3
-    widest: int  # channels of its widest convolution
-    head_share: float  # of the parameters, in the fully connected layers and their BatchNorms
+    convolutions: int  # number of 3x3 convolutions
+    widest: int  # channels of the widest of them
+    head_share: float  # share of parameters in the fully connected layers and their BatchNorms
     multiply_adds: int
 
 
 def anatomy(name: str) -> Anatomy:
-    """Where the parameters of a model of the zoo are."""
+    """The structure of a model of the zoo, by name."""
     model = zoo.build(name)
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
     head = sum(zoo.parameters(m) for m in model.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))

@@ -17,7 +17,10 @@ from fer_utils.training.metrics import labelled_part, recognizer
 
 
 def compressed(trained: Trained, faces: FaceSet, measure: str) -> pd.DataFrame:
-    """A row per format: `format`, `bytes`, accuracy on a part of the faces, latency in `milliseconds`."""
+    """Export a network to all formats and measure the files.
+
+    One row per format: `bytes`, `accuracy` on a part of the data, and latency per image in `milliseconds`.
+    """
     part, training = labelled_part(faces, measure), split(faces)[0].images
     size = weights.file_bytes(trained.net, trained.model)
     rows: list[tuple[str, int, Recognizer]] = [("float16", size, recognizer(trained, torch.device("cpu")))]

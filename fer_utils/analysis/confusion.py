@@ -1,4 +1,4 @@
-"""Errors by expression: confusion, recall, and whether people agree with the labels."""
+"""Errors by expression: confusion, recall, and agreement with FER+'s voters."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from fer_utils.training.metrics import labelled_part
 
 
 def examples(table: pd.DataFrame) -> list[str]:
-    """The models shown: the smallest MobileNet, the smallest plain CNN and the largest model."""
+    """The models to show: smallest MobileNet, smallest plain CNN, largest model."""
     summary = summarize(table).sort_values("parameters")
     smallest = [summary[summary.family == family].model.head(1) for family in ("mobilenet", "cnn")]
     return list(dict.fromkeys([*pd.concat(smallest), *summary.model.tail(1)]))
@@ -26,14 +26,17 @@ def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def confusion(said: pd.DataFrame) -> np.ndarray:
-    """The confusion matrix `(7, 7)`: rows are labels and sum to 1, columns predictions."""
+    """The confusion matrix `(7, 7)`: a row per label, as shares that sum to 1."""
     classes = range(len(CLASSES))
     shares = pd.crosstab(said.label, said.predicted, normalize="index")
     return shares.reindex(index=classes, columns=classes, fill_value=0.0).to_numpy()
 
 
 def recalls(said: pd.DataFrame) -> pd.DataFrame:
-    """Recall of each expression that occurs, with its 95 % interval: columns `faces`, `recall`, `low`, `high`."""
+    """Recall of each expression that occurs.
+
+    Columns: `faces`, `recall`, and its 95 % confidence interval `low`..`high`.
+    """
     right = (said.predicted == said.label).groupby(said.label).agg(["size", "mean"])
     right.columns = ["faces", "recall"]
     ends = [interval(row.recall, row.faces) for row in right.itertuples()]
@@ -41,15 +44,18 @@ def recalls(said: pd.DataFrame) -> pd.DataFrame:
 
 
 def least_recognized(said: pd.DataFrame) -> pd.Index:
-    """The labels of lowest recall: the lowest of all, and those whose 95 % interval reaches down to it."""
+    """The labels of lowest recall.
+
+    They are the lowest, and those whose 95 % confidence interval includes the lowest.
+    """
     found = recalls(said)
     return found[found.low <= found.recall.min()].sort_values("recall").index
 
 
 def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray | None:
-    """The majority of FER+'s voters on each face of the test, -1 for none, in the order of `predictions_of`.
+    """The class that most FER+ voters chose for each test face; -1 for none.
 
-    None where the faces have no votes.
+    "Most" means more than half. The order is that of `predictions_of`. None if the faces have no votes.
     """
     part = labelled_part(load(data, ferplus), final_measure(table))
     if part.votes is None:
@@ -59,14 +65,17 @@ def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray | None:
 
 
 def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
-    """On what share of misclassified faces, and of the others, the majority differs from the label."""
+    """How often the voters' majority differs from the label.
+
+    The shares of misclassified faces and of the others, among faces with a majority.
+    """
     clear = votes != UNLABELLED
     wrong, disagree = (said.predicted != said.label).to_numpy(), votes != said.label.to_numpy()
     return float(disagree[clear & wrong].mean()), float(disagree[clear & ~wrong].mean())
 
 
 def clear_accuracies(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
-    """Accuracy against the voters' majority and against the label, on faces with a majority."""
+    """Accuracy against the majority and against the label, on faces with a majority."""
     by_votes, by_label = said.predicted.to_numpy() == votes, (said.predicted == said.label).to_numpy()
     clear = votes != UNLABELLED
     return float(by_votes[clear].mean()), float(by_label[clear].mean())

@@ -1,4 +1,4 @@
-"""Costs of the models: parameters, MACs, file size, latency and training time."""
+"""Costs of models: parameters, MACs, file size, latency and training time."""
 
 import timeit
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "se
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:
-    """The summary of a results table with all costs of its models. Latency is measured now."""
+    """Summarize a results table with all costs; measures the latency anew."""
     summary = summarize(table)
     nets = [Trained(name, CLASSES, zoo.build(name)) for name in summary.model]
     return summary.assign(
@@ -31,9 +31,9 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def face_milliseconds(readers: Sequence[Recognizer]) -> list[float]:
-    """The latency of each network, batch 1, on one thread of this CPU: the fastest of 50 times.
+    """Latency of each network in milliseconds: batch 1, one thread of this CPU.
 
-    The networks take turns, so that other load on the machine slows all of them alike.
+    The fastest of 50 measurements. The networks take turns, so that other load on the machine slows all of them alike.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -44,7 +44,7 @@ def face_milliseconds(readers: Sequence[Recognizer]) -> list[float]:
 
 
 def front(cost: pd.Series, accuracy: pd.Series) -> np.ndarray:
-    """The positions of the Pareto-optimal models, in the order of their cost."""
+    """The positions of the Pareto-optimal models, in order of cost."""
     order = np.lexsort([-accuracy, cost])
     best = np.maximum.accumulate(accuracy.to_numpy()[order])
     return order[np.diff(best, prepend=-np.inf) > 0]

@@ -1,4 +1,4 @@
-"""The facts that the report's templates state: numbers and names, no language."""
+"""Facts for the report's templates: numbers and names, without language."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -130,12 +130,15 @@ def costs_facts(table: pd.DataFrame, data: str, ferplus: str) -> Facts:
 
 
 def _methods(table: pd.DataFrame) -> Facts:
-    """The number of teachers, 0 where not all networks were distilled, and the level of significance."""
+    """The number of teachers and the significance level.
+
+    The number is 0 unless all networks were distilled.
+    """
     return {"teachers": table.teachers.iloc[0].count(" + ") + 1 if table.teachers.all() else 0, "level": LEVEL}
 
 
 def _growth(pair: Comparison) -> Facts:
-    """A large model, the first of the pair, compared with a small one."""
+    """A large model, the first of the pair, against a small one."""
     return {
         "small": _model(pair.second, pair.measure),
         "large": _model(pair.first, pair.measure),
@@ -150,7 +153,7 @@ def _model(row: pd.Series, measure: str) -> Facts:
 
 
 def _difference(pair: Comparison) -> Facts:
-    """By how many points the first is better; who leads, and the lead with its interval."""
+    """The difference in points, the better model, and its lead with the interval."""
     found = pair.difference
     sign, better = (1, pair.first) if found.points >= 0 else (-1, pair.second)
     low, high = sorted(sign * end for end in found.interval)
@@ -175,7 +178,10 @@ def _tally(measure: str, pairs: Sequence[Comparison]) -> Facts:
 
 
 def _original_leads(pairs: Sequence[Comparison], table: pd.DataFrame) -> list[float] | None:
-    """By how many points the original's MobileNets lead its plain CNNs, where it has all of these."""
+    """The leads of the MobileNets in the original report, in points.
+
+    None if the report lacks one of the models.
+    """
     values = original(table).validation_accuracy
     leads = [100 * (values.get(pair.first.model, np.nan) - values.get(pair.second.model, np.nan)) for pair in pairs]
     return leads if pd.notna(leads).all() else None
@@ -202,7 +208,10 @@ def _catch_up(results: Results) -> Facts:
 
 
 def _original_catch_up(results: Results) -> Facts | None:
-    """Which plain CNN is the first to reach the best MobileNet in the original report, where it has them all."""
+    """The smallest plain CNN that reaches the best MobileNet in the original report.
+
+    None if the report lacks one of the models, or none reaches it.
+    """
     known = original(results.table).validation_accuracy
     theirs = results.summary.assign(validation_accuracy=results.summary.model.map(known))
     if theirs[theirs.family.isin(["mobilenet", "cnn"])].validation_accuracy.isna().any():
@@ -214,7 +223,7 @@ def _original_catch_up(results: Results) -> Facts | None:
 
 
 def _structure(pair: Comparison) -> Facts:
-    """How two models of equal size differ in structure."""
+    """The structures of a parameter-matched pair."""
     net, cnn = anatomy(pair.first.model), anatomy(pair.second.model)
     plain, separable = 9 * net.widest**2, 9 * net.widest + net.widest**2
     return {
@@ -235,7 +244,7 @@ def _structure(pair: Comparison) -> Facts:
 
 
 def _ablation(table: pd.DataFrame) -> Facts:
-    """The steps and parts of the ablation at every budget."""
+    """The steps and parts of the ablation at every parameter budget."""
     results, at = Results(table), budgets(table)
     by_part = [parts(results, budget) for budget in at]
     by_step = zip(*(steps(results, budget) for budget in at), strict=True)
@@ -263,7 +272,7 @@ def _ablation(table: pd.DataFrame) -> Facts:
 
 
 def _shared_errors(said: Mapping[str, pd.DataFrame]) -> Facts:
-    """How many of the first network's errors the last one makes as well."""
+    """The number of errors that the first and the last network share."""
     (model, first), *_, (other, last) = said.items()
     wrong, also = (answers.predicted != answers.label for answers in (first, last))
     errors, both = int(wrong.sum()), int((wrong & also).sum())
@@ -271,7 +280,7 @@ def _shared_errors(said: Mapping[str, pd.DataFrame]) -> Facts:
 
 
 def _votes(said: Mapping[str, pd.DataFrame], votes: np.ndarray) -> Facts:
-    """Whether the majority of the voters agrees with the label, and with the networks."""
+    """Agreement of the voters' majority with the labels and with each network."""
     models = []
     for model, answers in said.items():
         wrong, right = confusion.contested(answers, votes)

@@ -1,4 +1,4 @@
-"""Published results of others: the original report, and other projects."""
+"""Published results: the original report and other projects."""
 
 from pathlib import Path
 

@@ -12,8 +12,8 @@ from scipy.stats import binomtest, norm
 from fer_utils.errors import InputError
 from fer_utils.training.records import read_predictions
 
-LEVEL = 0.05  # of the tests; the intervals are of 95 %
-RESAMPLES = 2000
+LEVEL = 0.05  # significance level of the tests; the intervals cover 95 %
+RESAMPLES = 2000  # of the bootstrap
 
 
 def interval(share: float, n: int) -> tuple[float, float]:
@@ -21,23 +21,26 @@ def interval(share: float, n: int) -> tuple[float, float]:
     z = norm.ppf(1 - LEVEL / 2)
     middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     low, high = (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
-    return min(low, share), max(high, share)  # at 0 and 1, rounding would leave the share outside
+    return min(low, share), max(high, share)  # at 0 and 1, rounding could exclude the share
 
 
 def predictions(run: str) -> pd.DataFrame:
-    """A finished run's predictions (`training.evaluate.answer`), in the order of part, face and label."""
+    """The predictions of a finished run, sorted by part, face and label.
+
+    For the columns, see `metrics.prediction_table`.
+    """
     files = Path(run).glob("predictions.*")
     return _sorted_predictions(run, max((file.stat().st_mtime_ns for file in files), default=0))
 
 
 @cache
 def _sorted_predictions(run: str, mtime_ns: int) -> pd.DataFrame:
-    """The same, cached until the run is trained again."""
+    """The same, cached until the file changes."""
     return read_predictions(Path(run)).sort_values(["part", "face", "label"], kind="stable", ignore_index=True)
 
 
 def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The correctly classified faces of a part: bool, a row per seed and a column per face."""
+    """Which faces of a part are classified correctly: bool `(seeds, N)`."""
     rows = {}
     for seed, run in runs[["seed", "run"]].itertuples(index=False):
         answers = predictions(run)
@@ -60,16 +63,15 @@ class Difference:
 
     @property
     def points(self) -> float:
-        """The lead of the first in percentage points, rounded to a tenth: the mean over seeds."""
+        """The lead of the first in percentage points: mean over seeds, to a tenth."""
         return round(100 * float(self.first.mean() - self.second.mean()), 1) + 0.0  # never -0.0
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of the lead, over faces and, with several seeds, over seeds.
+        """The 95 % confidence interval of the lead, over faces and seeds.
 
-        Percentiles of a bootstrap: faces are drawn for both models alike, seeds for both alike, and each of the faces
-        is seen with each of the seeds (Owen 2007, Annals of Applied Statistics 1:386). Faces with equal gains are drawn
-        together, by their number.
+        Percentiles of a paired bootstrap: faces and seeds are resampled independently, the same for both models (Owen
+        2007, Annals of Applied Statistics 1:386). Faces with equal gains are drawn together, from a multinomial.
         """
         gains = 100 * (self.first.astype(float) - self.second)
         seeds, faces = gains.shape
@@ -83,28 +85,34 @@ class Difference:
 
     @cached_property
     def p(self) -> float:
-        """McNemar's exact test (1947, Psychometrika 12:153); of several seeds' the largest, and 1 if they disagree."""
+        """p of McNemar's exact test (1947, Psychometrika 12:153).
+
+        With several seeds, the largest p; 1 if the seeds differ in sign.
+        """
         if len(set(np.sign(self.by_seed))) > 1:
             return 1.0
         return max(_mcnemar(a, b) for a, b in zip(self.first, self.second, strict=True))
 
     @property
     def decided(self) -> bool:
-        """Whether the difference is statistically significant, with the same sign for every seed."""
+        """Whether the difference is significant, with the same sign for every seed."""
         return self.p < LEVEL
 
 
 def _mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     one, other = int((first & ~second).sum()), int((second & ~first).sum())  # faces that only one gets right
-    return float(binomtest(one, max(one + other, 1)).pvalue)  # where there are none: 1
+    return float(binomtest(one, max(one + other, 1)).pvalue)  # 1 if there are none
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame, measure: str) -> Difference:
-    """Two models compared, each given by its runs in a results table, on the faces of a part."""
+    """Compare two models on the faces of a part.
+
+    Each is given by its runs in a results table. Raises `InputError` if their faces or seeds differ.
+    """
     one, two = hits(first, measure), hits(second, measure)
     names = f"{first.model.iloc[0]} and {second.model.iloc[0]}"
     if not one.columns.equals(two.columns):
-        raise InputError(f"{names} did not read the same {measure} faces")
+        raise InputError(f"{names} were not evaluated on the same {measure} faces. Train both on the same data")
     if not one.index.equals(two.index):
         raise InputError(f"{names} were trained with the seeds {list(one.index)} and {list(two.index)}: take the same")
     return Difference(one.to_numpy(bool), two.to_numpy(bool))

@@ -1,4 +1,4 @@
-"""The summary of a results table: a row for each model trained one way."""
+"""The summary of a results table: one row per model and training setup."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,19 +10,19 @@ from fer_utils.data import demo
 from fer_utils.data.faces import USAGES
 from fer_utils.training.runs import COLUMNS
 
-NAMES = ("start", "teachers")  # of networks; empty where there are none
-# The columns that distinguish one way of training from another.
+NAMES = ("start", "teachers")  # columns with names of networks; empty for none
+# The columns that define a training setup.
 WAY = ["model", "recipe", *COLUMNS, "batchnorm", *NAMES, "target"]
 
 
 def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per model and way of training (`WAY`), by family and size, from a table with a row per run.
+    """Summarize a table of runs: one row per model and training setup (`WAY`).
 
-    `X_accuracy` is the mean over seeds, `X_deviation` their standard deviation (NaN for one seed), and
-    `X_low`..`X_high` the 95 % confidence interval over faces (`statistics.interval`).
+    The rows are sorted by family and size. `X_accuracy` is the mean over seeds, `X_deviation` their standard deviation
+    (NaN for one seed), and `X_low`..`X_high` the 95 % confidence interval over faces (`statistics.interval`).
     """
     names = {name: table[name].astype(object).mask(table[name].isna(), "") for name in NAMES}
-    groups = table.assign(**names).groupby(WAY, sort=False)  # in a table from a file, an empty name is NaN
+    groups = table.assign(**names).groupby(WAY, sort=False)  # an empty name is NaN in a table from a file
     summary = groups[["family", "parameters", "multiply_adds", "device"]].first()
     summary = summary.join(groups.seed.nunique().rename("seeds")).join(groups.seconds.mean())
     for name in measures(table):
@@ -39,7 +39,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A results table and what is computed from it once."""
+    """A results table with its summary, computed once."""
 
     table: pd.DataFrame
 
@@ -50,7 +50,7 @@ class Results:
 
     @cached_property
     def by_model(self) -> pd.DataFrame:
-        """The summary by the models' names."""
+        """The summary, indexed by model."""
         return self.summary.set_index("model", drop=False)
 
     @cached_property
@@ -60,13 +60,16 @@ class Results:
 
 
 def best_ways(table: pd.DataFrame) -> pd.DataFrame:
-    """For each model, distilled and not, the way of training that is best on validation."""
+    """The training setup with the best validation accuracy, for each model.
+
+    Setups with and without teachers have separate rows.
+    """
     summary = summarize(table)
     return summary.loc[summary.groupby(["model", summary.teachers != ""]).validation_accuracy.idxmax().sort_values()]
 
 
 def measures(table: pd.DataFrame) -> list[str]:
-    """The parts that the table has accuracies on: `validation` and the tests."""
+    """The parts on which the table has accuracies: `validation` and the test sets."""
     return [name for name in ("validation", *USAGES[1:]) if f"{name}_accuracy" in table]
 
 
@@ -76,22 +79,22 @@ def stated_measures(table: pd.DataFrame) -> list[str]:
 
 
 def final_measure(table: pd.DataFrame) -> str:
-    """PublicTest if the data have it, else another test, else validation."""
+    """The part for results: PublicTest, else PrivateTest, else validation."""
     return [*measures(table)[1:], "validation"][0]
 
 
 def is_demo(table: pd.DataFrame) -> bool:
-    """Whether any result of a results table is from the demo faces."""
+    """Whether any run of a results table is on the demo faces."""
     return bool((table.data == demo.NAME).any())
 
 
 def run_seeds(summary: pd.DataFrame) -> dict[str, int]:
-    """The fewest and the most seeds of a model."""
+    """The smallest and the largest number of seeds per model."""
     return {"low": int(summary.seeds.min()), "high": int(summary.seeds.max())}
 
 
 def run_epochs(summary: pd.DataFrame) -> list[int]:
-    """For how many epochs models were trained, each number once."""
+    """The numbers of epochs, sorted and each once."""
     return sorted(map(int, summary.epochs.unique()))
 
 

@@ -1,4 +1,4 @@
-"""Build the report: train what is missing, run the notebooks, typeset."""
+"""Build the report: train missing runs, run the notebooks, typeset."""
 
 import ast
 from pathlib import Path
@@ -32,11 +32,11 @@ def defaults(notebook: Path) -> dict[str, Any]:
 def make_report(
     out: Path = Path("report.pdf"), figures_dir: Path | None = None, author: str = "", **given: Any
 ) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it; return the files.
+    """Write the report as PDF to `out` and as HTML next to it; return the files.
 
-    `given` overrides the notebooks' own parameters, except where it is None. Everything is checked before anything
-    runs. Finished runs and notebooks are reused. With `figures_dir`, figures go there too, and `report-runs.csv` (a row
-    per run), `report-results.csv` (a row per model trained one way) and `report-answers.md`.
+    `given` overrides the notebooks' parameters, except where it is None. All input is checked before anything runs.
+    Finished runs and notebooks are reused. With `figures_dir`, figures are written there, and `report-runs.csv` (one
+    row per run), `report-results.csv` (one row per model and training setup) and `report-answers.md`.
     """
     if out.suffix != ".pdf":
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
@@ -48,7 +48,7 @@ def make_report(
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
     for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
-        load(data, votes)  # refuses votes on other faces
+        load(data, votes)  # raises if the votes do not match the faces
     table = _train(parameters)
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(combine(executed, table, language, author), out, execute.NOTEBOOKS)
@@ -61,7 +61,7 @@ def make_report(
 
 
 def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """A notebook's parameters with those given, checked and with absolute paths."""
+    """A notebook's parameters with those given, checked, and with absolute paths."""
     own = defaults(source)
     if missing := NEEDED - own.keys():
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
@@ -76,7 +76,7 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_path(teacher: str) -> str:
-    """A teacher; if it is a file or a folder, its absolute path."""
+    """The absolute path of a teacher that is a file or folder; else its name."""
     path = Path(teacher).expanduser()
     return str(path.resolve()) if path.exists() and not bundled(teacher) else teacher
 
@@ -89,9 +89,9 @@ def _common(parameters: list[dict[str, Any]], name: str) -> str:
 
 
 def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
-    """Train all runs that the notebooks ask for; the results table.
+    """Train all runs that the notebooks ask for; return the results table.
 
-    The last notebook comes first, since it asks for all models, which are then trained side by side.
+    The last notebook comes first. It asks for all models, which then train in parallel.
     """
     tables = [study(**each) for each in reversed(parameters)]
     tables += [ablation_study(**each) for each in parameters if each.get("budgets")]

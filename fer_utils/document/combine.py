@@ -1,4 +1,4 @@
-"""Executed notebooks -> one notebook, which is the report."""
+"""Combine executed notebooks into one, the report."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ SOURCES = {
 
 
 def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, author: str = "") -> NotebookNode:
-    """One notebook from many.
+    """Combine executed notebooks into one.
 
     All questions with their answers come first, then every notebook's figures and tables, then the runs behind them.
     """
@@ -86,7 +86,7 @@ def provenance_facts(table: pd.DataFrame, language: str) -> Facts:
 
 
 def _recipe_facts(name: str, epochs: list[int]) -> Facts:
-    """A recipe's hyperparameters, and whether some networks were trained for fewer epochs."""
+    """A recipe's hyperparameters, and whether some runs had fewer epochs (`cut`)."""
     recipe, whole = named_recipe(name, int(epochs[-1])), RECIPES[name].epochs
     values: dict[str, Any] = vars(recipe) | vars(recipe.augmentation)
     return values | {
@@ -99,7 +99,7 @@ def _recipe_facts(name: str, epochs: list[int]) -> Facts:
 
 
 def answers(notebooks: list[NotebookNode]) -> list[str]:
-    """The questions and answers of executed notebooks, as texts in Markdown."""
+    """The questions and answers of executed notebooks, in Markdown."""
     texts = []
     for number, nb in enumerate(notebooks, 1):
         texts += [f"## {number}. {cell.source}" for cell in _tagged(nb, "question")]
@@ -108,7 +108,10 @@ def answers(notebooks: list[NotebookNode]) -> list[str]:
 
 
 def _links(cells: list[NotebookNode], numbers: Counter[str], names: Labels) -> Iterator[str]:
-    """A link to each figure and table of some cells; `numbers` counts them across the report."""
+    """Links to the figures and tables of some cells.
+
+    `numbers` counts them across the report.
+    """
     for output in outputs(cells):
         for kind, mark in (("figure", "fig"), ("table", "tbl")):
             if name := output.get("metadata", {}).get(METADATA, {}).get(kind):
@@ -121,6 +124,6 @@ def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:
 
 
 def _date(table: pd.DataFrame, names: Labels) -> str:
-    """The day of the last run, so that the same runs give the same bytes."""
+    """The day of the last run: the same runs give the same bytes."""
     day = pd.Timestamp(str(table.finished.max()))
     return names("date", year=day.year, month=day.month, day=day.day)

@@ -20,14 +20,14 @@ from papermill.exceptions import PapermillExecutionError
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import PACKAGE, code_version
 
-NOTEBOOKS = PACKAGE / "notebooks"  # in a clone a link to the folder of that name
+NOTEBOOKS = PACKAGE / "notebooks"  # in a clone, a link to the folder `notebooks`
 
 
 def sources() -> list[Path]:
     """The project's notebooks, in the order of their questions."""
     found = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     if not found:
-        raise FerError(f"no notebooks in {NOTEBOOKS}: is the project complete?")
+        raise FerError(f"no notebooks in {NOTEBOOKS}: install fer_utils again")
     for one, other in pairwise(found):
         if (number := one.name.partition("_")[0]) == other.name.partition("_")[0]:
             raise InputError(f"{one.name} and {other.name} in {NOTEBOOKS}: only one may have number {number}")
@@ -37,13 +37,13 @@ def sources() -> list[Path]:
 def run_all(
     paths: list[Path], parameters: list[dict[str, Any]], table: pd.DataFrame, folder: Path
 ) -> list[NotebookNode]:
-    """Run notebooks, each with its parameters, two at a time; return them with their outputs, in the order given.
+    """Run notebooks with their parameters, two at a time; return them executed.
 
     Executed notebooks are cached in `folder` until notebook, parameters, results or code change. Raises `FerError` for
     a notebook that fails and keeps it as `NAME.failed.ipynb`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):  # two reports at once wait for each other
+    with FileLock(folder / ".lock"):  # a second report waits
         done = _run_missing(paths, parameters, table, folder)
     return [nbformat.read(path, as_version=4) for path in done]
 
@@ -74,7 +74,10 @@ def _key(source: Path, parameters: dict[str, Any], state: str) -> str:
 
 
 def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
-    """Run one notebook; `path` appears only when every cell has run. Raises `FerError` if one fails."""
+    """Run one notebook; `path` appears only when every cell has run.
+
+    Raises `FerError` if a cell fails.
+    """
     unfinished, failed = path.with_suffix(".partial.ipynb"), path.with_suffix(".failed.ipynb")
     try:
         papermill.execute_notebook(
@@ -87,5 +90,5 @@ def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:
         ) from None
     except DeadKernelError:
         unfinished.unlink(missing_ok=True)
-        raise FerError(f"{source.name}: its kernel was killed; is the memory full? Its runs are kept") from None
+        raise FerError(f"{source.name}: its kernel was killed (out of memory?). Finished runs are kept") from None
     unfinished.replace(path)

@@ -1,6 +1,7 @@
-"""An executed notebook -> PDF (Markdown -> pandoc -> Typst) and one HTML file.
+"""Convert an executed notebook to PDF and to one HTML file.
 
-The two exporters belong to nbconvert: `jupyter nbconvert --to typstpdf notebook.ipynb`, or `--to reporthtml`.
+Markdown -> pandoc -> Typst for the PDF. Both exporters also work in nbconvert:
+`jupyter nbconvert --to typstpdf notebook.ipynb`, or `--to reporthtml`.
 """
 
 import json
@@ -26,10 +27,10 @@ from fer_utils.report.outputs import METADATA, write_figure
 
 HERE = Path(__file__).parent
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
-# Without citations: an @ in a text of one's own is no reference to a bibliography.
+# Without citations: an @ in the text is not a reference.
 SAFE = f"--lua-filter={HERE / 'safe.lua'}"
 PANDOC_MARKDOWN = "markdown-citations-native_divs-native_spans-markdown_in_html_blocks+pipe_tables"
-TYPST = "typst-smart"  # Pandoc has set the quotes; Typst's own rules would make a prime of one that follows a digit.
+TYPST = "typst-smart"  # pandoc sets the quotes; Typst would turn one after a digit into a prime
 SHOWN = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
 
 
@@ -43,7 +44,7 @@ def refuse_unfinished(nb: NotebookNode) -> None:
             if cell.source.strip() and cell.execution_count is None:
                 raise FerError(f"cell {number} was not run. Run the whole notebook first")
     if nb.metadata.get("papermill", {}).get("exception"):
-        raise FerError("papermill says that this notebook failed. Fix it and run it again")
+        raise FerError("papermill reports that this notebook failed. Fix it and run it again")
 
 
 class ShownOutputs(Preprocessor):
@@ -54,22 +55,22 @@ class ShownOutputs(Preprocessor):
         pictures = resources["outputs"] = {}
         for number, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
-                # Names by number, for pictures that have none of their own.
+                # Numbered names, for pictures without a name.
                 texts = [_markdown(o, f"cell-{number}-{i}", pictures) for i, o in enumerate(cell.outputs)]
                 cell.outputs = [new_output("display_data", {"text/markdown": text}) for text in texts if text]
         return nb, resources
 
 
 def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> str:
-    """One output in pandoc's Markdown; its picture, if it is one, is added to `pictures`."""
+    """One output in pandoc's Markdown; adds its picture, if any, to `pictures`."""
     data = output.get("data", {})
     kind = next((kind for kind in SHOWN if kind in data), None)
     if kind is None or any("widget" in kind for kind in data):
         return ""
     about = output.metadata.get(METADATA, {})
     if kind == "text/markdown":
-        return about.get("text", data[kind])  # without its note, which the page shows
-    if kind == "text/html":  # a table of pandas, say
+        return about.get("text", data[kind])  # without its note, which is in the page header
+    if kind == "text/html":  # such as a pandas table
         return pypandoc.convert_text(data[kind], PANDOC_MARKDOWN, "html", extra_args=["--columns=1000"])
     if kind == "text/plain":
         return f"```\n{data[kind]}\n```"
@@ -80,9 +81,10 @@ def _markdown(output: NotebookNode, name: str, pictures: dict[str, bytes]) -> st
 
 
 def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
-    """The pictures in the Markdown of a notebook in `folder`, by new names, which replace theirs in the text.
+    """The pictures in a notebook's Markdown, by new names.
 
-    They are attachments of a cell, or files in the folder. Raises `FerError` for others.
+    They are attachments of a cell, or files in `folder`. Their names in the text are replaced. Raises `FerError` for
+    any other picture.
     """
     found: dict[str, bytes] = {}
     for cell in (cell for cell in nb.cells if cell.cell_type == "markdown"):
@@ -99,17 +101,23 @@ def own_pictures(nb: NotebookNode, folder: Path) -> dict[str, bytes]:
 
 
 def check_markdown(nb: NotebookNode, folder: Path) -> None:
-    """Raise `FerError` if the Markdown of a notebook in `folder` has a missing picture or an unknown character."""
+    """Raise `FerError` if the Markdown has a missing picture or unknown character.
+
+    `folder` has the pictures of the notebook.
+    """
     own_pictures(nb, folder)
     text = "\n\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     check_glyphs(pypandoc.convert_text(text, TYPST, PANDOC_MARKDOWN))
 
 
 class _PandocExporter(Exporter):
-    """Shared by the exporters: an executed notebook becomes Markdown and pictures, then pandoc converts it."""
+    """Base of the exporters: executed notebook -> Markdown and pictures -> pandoc."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kwargs: Any) -> tuple[Any, dict]:
-        """The finished document, and resources that name its extension. Raises `FerError` for a failed notebook."""
+        """Return the document, and resources that name its extension.
+
+        Raises `FerError` for a notebook that failed or was not run.
+        """
         refuse_unfinished(nb)
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
         front_matter = _front_matter(nb)
@@ -125,7 +133,7 @@ class _PandocExporter(Exporter):
         return document, {**resources, "output_extension": self.file_extension, "outputs": {}}
 
     def convert(self, markdown: str, folder: Path) -> bytes | str:
-        """The document from Markdown whose pictures lie in `folder`."""
+        """The document from Markdown whose pictures are in `folder`."""
         raise NotImplementedError
 
 
@@ -140,7 +148,10 @@ def language_of(nb: NotebookNode) -> str:
 
 
 def _translate(nb: NotebookNode, language: str) -> None:
-    """Put the project's own headings and questions in the report's language; a text that was edited stays."""
+    """Translate the project's headings and questions into the report's language.
+
+    An edited text stays as it is.
+    """
     english, own = labels("en"), labels(language)
     for cell in nb.cells:
         if key := cell.metadata.get(METADATA, {}).get("label"):
@@ -148,7 +159,7 @@ def _translate(nb: NotebookNode, language: str) -> None:
 
 
 def _front_matter(nb: NotebookNode) -> str:
-    """Pandoc's title block, with a running note on pages with demo results."""
+    """Pandoc's title block, with a running note if results are on demo faces."""
     about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
     lines |= {
@@ -157,7 +168,7 @@ def _front_matter(nb: NotebookNode) -> str:
         "running": _running_note(nb),
         "language": language,
     }
-    lines |= {"chinese": "yes" if language == "zh-TW" else ""}  # pandoc's own `lang` lacks this language's words
+    lines |= {"chinese": "yes" if language == "zh-TW" else ""}  # pandoc's `lang` has no such words
     # JSON strings are YAML strings.
     rows = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items() if value]
     return "---\n" + "".join(rows) + "---\n\n"
@@ -169,7 +180,7 @@ def _running_note(nb: NotebookNode) -> str:
 
 
 class TypstPDFExporter(_PandocExporter):
-    """A PDF by pandoc and Typst: numbered figures and tables, page numbers, vector figures, no code."""
+    """PDF by pandoc and Typst: numbered, with vector figures, without code."""
 
     export_from_notebook = "PDF via Typst"
     output_mimetype = "application/pdf"
@@ -178,7 +189,10 @@ class TypstPDFExporter(_PandocExporter):
         return ".pdf"
 
     def convert(self, markdown: str, folder: Path) -> bytes:
-        """The PDF, the same bytes for the same Markdown. Raises `FerError` on any warning of Typst."""
+        """The PDF; the same Markdown gives the same bytes.
+
+        Raises `FerError` on any error or warning of Typst.
+        """
         arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000", SAFE]
         text = pypandoc.convert_text(markdown, TYPST, PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
@@ -189,15 +203,15 @@ class TypstPDFExporter(_PandocExporter):
                 str(source), font_paths=[str(FOLDER)], ignore_system_fonts=True
             )
         except typst.TypstError as error:
-            raise FerError(f"Typst cannot set the report: {error.message}") from None
+            raise FerError(f"Typst cannot compile the report: {error.message}") from None
         if warnings:
-            raise FerError(f"Typst warns: {warnings[0].message}. A warning is a fault on the page")
+            raise FerError(f"Typst warns: {warnings[0].message}. The page would be wrong")
         assert isinstance(document, bytes)
         return document
 
 
 class ReportHTMLExporter(_PandocExporter):
-    """One HTML file that needs no network: pictures and style are inside."""
+    """One HTML file that works offline: pictures and style are embedded."""
 
     export_from_notebook = "Report as one HTML file"
     output_mimetype = "text/html"
@@ -223,7 +237,10 @@ def tags(cell: NotebookNode) -> set[str]:
 
 
 def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
-    """Write the report as PDF to `out` and as HTML beside it; `folder` has the notebook's pictures."""
+    """Write the report as PDF to `out` and as HTML next to it.
+
+    `folder` has the pictures of the notebook's Markdown.
+    """
     resources = {"metadata": {"path": str(folder)}}
     pdf, _ = TypstPDFExporter().from_notebook_node(nb, resources)
     html, _ = ReportHTMLExporter().from_notebook_node(nb, resources)
@@ -234,7 +251,7 @@ def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
 
 
 def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
-    """Write each figure of the notebooks as .svg and .png, beside the .csv that it draws."""
+    """Write each figure of the notebooks as .svg and .png, and its data as .csv."""
     for output in (output for nb in notebooks for output in outputs(nb.cells)):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
             write_figure(name, output.data, folder)

@@ -1,4 +1,4 @@
-"""The parameters of a notebook: check them, train what they ask for, and return the results table."""
+"""The parameters of a notebook: checks, and the runs that they ask for."""
 
 import ast
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from fer_utils.training.study import single_stage, split_names, whole_numbers
 PARAMETERS: dict[str, tuple[type, ...]] = {
     "data": (str,),
     "models": (str,),
-    "seeds": (str, int),  # papermill makes a number of "0", not of "0,1"
+    "seeds": (str, int),  # papermill turns "0" into an integer; "0,1" stays text
     "recipe": (str,),
     "epochs": (int,),
     "device": (str,),
@@ -34,10 +34,10 @@ NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferpl
 
 
 def study(**parameters: Any) -> pd.DataFrame:
-    """Check the parameters of a notebook, train what is missing of its runs, and return the results table.
+    """Check a notebook's parameters, train its missing runs, and return the results.
 
-    Relative paths start where the program does, or one above if that is `notebooks/`. Raises `InputError` for a wrong
-    type and for an unknown name, also one that papermill injected and that is no parameter of the notebook.
+    Relative paths start at the working directory, or at its parent if that is `notebooks/`. Raises `InputError` for a
+    wrong type or an unknown name, also for one that papermill injected and that is no parameter of the notebook.
     """
     check_parameters(parameters)
     if shell := get_ipython():
@@ -46,9 +46,9 @@ def study(**parameters: Any) -> pd.DataFrame:
 
 
 def ablation_study(**parameters: Any) -> pd.DataFrame:
-    """The same for the ablation's models at the sizes in the parameter `budgets`, trained from labels.
+    """Do the same for the ablation at the sizes in `budgets`, from labels.
 
-    The table has no rows if there are none.
+    Without sizes, the table is empty.
     """
     check_parameters(parameters)
     models = ablation_models(parameters.get("budgets", ""))
@@ -60,7 +60,7 @@ def ablation_study(**parameters: Any) -> pd.DataFrame:
 
 
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
-    """The results table of some models, trained as a notebook's parameters say."""
+    """Train some models as the parameters say; return the results table."""
     study = single_stage(
         models,
         whole_numbers(str(parameters["seeds"])),
@@ -76,7 +76,10 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
 
 
 def resolve_path(path: str) -> str:
-    """A path of a notebook's parameters; in `notebooks/` it starts at the folder above."""
+    """Resolve a path in a notebook's parameters.
+
+    In `notebooks/`, it starts at the folder above.
+    """
     if path in ("", "demo"):
         return path
     return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
@@ -106,7 +109,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_injected(cells: list[str]) -> None:
-    """Refuse a name that papermill injected and that is none of the notebook's own parameters."""
+    """Refuse an injected name that is no parameter of the notebook."""
     place = next((i for i, cell in enumerate(cells) if cell.startswith("# Parameters\n")), 0)
     own = [name for cell in cells[:place] for name in _assigned(cell)]
     for name in _assigned(cells[place]):

@@ -1,7 +1,7 @@
-"""Trained nets as ONNX files, which run where there is no PyTorch, in full or with weights of 8 bits.
+"""Export trained networks to ONNX files, in float32 or quantized.
 
-The preprocessing is inside the file: it takes `faces`, gray as they are, uint8 `(N, 48, 48)`, and gives `logits`
-`(N, C)`, float32, in the order of the `classes` that its metadata name. Quantization is ONNX Runtime's
+The files need no PyTorch and include the preprocessing. Input `faces`: gray levels, uint8 `(N, 48, 48)`. Output
+`logits`: float32 `(N, C)`, in the order of `classes` in the metadata. Quantization is ONNX Runtime's
 (onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
@@ -22,8 +22,7 @@ from fer_utils.errors import InputError, check_name
 from fer_utils.files import atomic_write
 from fer_utils.models.weights import Trained
 
-# int8: weights of 8 bits, activations rounded to 8 bits as they come, by the range that they happen to have.
-# int8-static: that range is fixed beforehand, by what the net does on Training faces.
+# int8: 8-bit weights, activations quantized dynamically. int8-static: activation ranges calibrated on Training faces.
 FORMATS = ("onnx", "int8", "int8-static")
 SUFFIX = ".onnx"
 CALIBRATION_FACES = 1024
@@ -31,26 +30,27 @@ CALIBRATION_BATCH = 16
 
 
 class PixelNet(nn.Module):
-    """A net with its preprocessing before it: uint8 `(N, 48, 48)` -> logits `(N, C)`."""
+    """A network with its preprocessing: uint8 `(N, 48, 48)` -> logits `(N, C)`."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
         self.net = net
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Logits for gray faces."""
+        """Logits of faces."""
         return self.net(to_input(faces))
 
 
 def export(trained: Trained, files: Mapping[str, Path], faces: np.ndarray | None = None) -> None:
-    """Write a network as ONNX files, one in each of the `FORMATS` that `files` has a path for; a file appears whole.
+    """Write a network as ONNX files, atomically; `files` maps `FORMATS` to paths.
 
-    `faces`, uint8 `(N, 48, 48)` of Training, are what `int8-static` is calibrated on.
+    `faces` calibrate `int8-static`: Training faces, uint8 `(N, 48, 48)`. Raises `InputError` for an unknown format, a
+    path with another suffix, or missing faces.
     """
     for format, path in files.items():
         check_name("format", format, FORMATS)
         if path.suffix != SUFFIX:
-            raise InputError(f"{path}: allowed is a name that ends in {SUFFIX}, by which commands know such a file")
+            raise InputError(f"{path}: the name must end in {SUFFIX}")
     if "int8-static" in files and faces is None:
         raise InputError("int8-static is calibrated on Training faces: give --data")
     with TemporaryDirectory() as folder:
@@ -62,13 +62,13 @@ def export(trained: Trained, files: Mapping[str, Path], faces: np.ndarray | None
 
 
 def _export_full(net: nn.Module, path: Path) -> None:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that torchvision is not there
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it leaves as they are
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is missing
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # it lists the constants that it does not fold
     faces = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.uint8)
-    # A net that has read faces has its weights channels last, and such a graph takes more bytes.
+    # Inference makes weights channels-last, and that graph is larger.
     plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's exporter warns of its own parts
+        warnings.simplefilter("ignore")  # PyTorch's exporter warns about its own code
         torch.onnx.export(
             PixelNet(plain).eval(), (faces,), path, input_names=["faces"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, external_data=False, verbose=False,
@@ -76,7 +76,7 @@ def _export_full(net: nn.Module, path: Path) -> None:
 
 
 def _quantize(full: Path, faces: np.ndarray | None) -> Path:
-    """Quantize a file, with ranges fixed beforehand if there are faces to see them on; the new file lies beside it."""
+    """Quantize a file, statically if there are `faces`; return the new file."""
     from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -85,9 +85,8 @@ def _quantize(full: Path, faces: np.ndarray | None) -> Path:
     if faces is None:
         quantize_dynamic(fused, path, weight_type=QuantType.QUInt8)
     else:
-        # Weights of 7 bits and unsigned activations: products of 8 and 8 bits overflow on CPUs without VNNI, where the
-        # file would answer otherwise, and signed activations took up to four times as long. The mean of the batches'
-        # ranges in the place of the widest: one odd face in a thousand would make the steps of all others coarse.
+        # 7-bit weights, because sums of 8-bit products overflow on CPUs without VNNI. For unsigned activations and the
+        # mean of the batches' ranges, see figures/EXPERIMENTS.md.
         quantize_static(
             fused, path, _Calibration(faces), per_channel=True, activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, reduce_range=True, extra_options={"CalibMovingAverage": True},
@@ -96,7 +95,7 @@ def _quantize(full: Path, faces: np.ndarray | None) -> Path:
 
 
 class _Calibration:
-    """Faces for ONNX Runtime to see the ranges of activations on: always the same ones."""
+    """Calibration faces for ONNX Runtime, always the same sample."""
 
     def __init__(self, faces: np.ndarray):
         chosen = np.random.default_rng(0).permutation(len(faces))[:CALIBRATION_FACES]
@@ -105,13 +104,16 @@ class _Calibration:
         )
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next batch as the net's input; None after the last."""
+        """The next batch as input of the network; None after the last."""
         batch = next(self.batches, None)
         return None if batch is None else {"faces": batch}
 
 
 def _stripped(path: Path, trained: Trained) -> bytes:
-    """A file whose nodes do not say where they came from, and tensors are numbers: all that outweighs a small net."""
+    """The file without debug information, and with short names of tensors.
+
+    Otherwise these would outweigh the weights of a small network.
+    """
     import onnx
 
     file = onnx.load(path)

@@ -15,8 +15,9 @@ from fer_utils.models.recognizer import Recognizer
 def open_recognizer(name: str, device: str | None = None) -> Recognizer:
     """A trained network by its bundled name, its file or its run folder.
 
-    Without a device, ONNX Runtime computes the networks that are bundled for it, since it starts at once; PyTorch the
-    others. With one (`devices.pick_device`), PyTorch computes all but ONNX files.
+    Without a device, networks that are bundled as ONNX run in ONNX Runtime, which starts faster; others in PyTorch.
+    With one (`devices.pick_device`), all but ONNX files run in PyTorch. Raises `InputError` for an unknown name, and
+    `FerError` if PyTorch is needed but not installed.
     """
     path = Path(name).expanduser()
     if path.suffix == ONNX_SUFFIX and path.is_file():
@@ -33,11 +34,11 @@ def open_recognizer(name: str, device: str | None = None) -> Recognizer:
 
 
 def predict(network: Recognizer, paths: Sequence[Path]) -> pd.DataFrame:
-    """Classify the faces in files: a row for each.
+    """Classify the faces in files: one row per face.
 
-    Of images and their folders, in any number: the `file`, the name of its class as `label`, and the probability of
-    every class. Of one CSV or Parquet file of faces: `id`, or the row's number, and the number of its class as `label`,
-    as Kaggle expects. Raises `InputError` for anything else.
+    For images and folders of images: `file`, `label` (the name of the class) and the probability of every class. For
+    one CSV or Parquet file: `id` (or the row number) and `label` (the number of the class), as Kaggle expects. Raises
+    `InputError` for anything else.
     """
     if all(path.is_dir() or is_picture(path) for path in paths):
         pictures = find_pictures(paths)
@@ -45,7 +46,7 @@ def predict(network: Recognizer, paths: Sequence[Path]) -> pd.DataFrame:
         table.insert(0, "file", [str(path) for path in pictures])
         return table.assign(label=[network.classes[label] for label in table.label])
     if len(paths) > 1:
-        allowed = f"one csv or parquet of faces, or images ({IMAGE_KINDS}) and their folders alone"
+        allowed = f"one CSV or Parquet file of faces, or only images ({IMAGE_KINDS}) and folders of images"
         raise InputError(f"{len(paths)} paths: give {allowed}")
     try:
         from fer_utils.data.load import load

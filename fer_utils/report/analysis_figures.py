@@ -1,4 +1,4 @@
-"""Figures of question 4: the ablation, what accuracy costs, and where networks fail."""
+"""Figures of question 4: ablation, costs and confusion matrices."""
 
 import pandas as pd
 import seaborn as sns
@@ -17,12 +17,12 @@ from fer_utils.report.language import Labels, labels, minus
 from fer_utils.report.outputs import Figure, note
 from fer_utils.report.style import COLOURS, MARKERS, size_axis, style
 
-EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # block and width differ between the first two, the head between the last
+EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the first two differ in block and width, the last two in the head
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 
 
 def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against parameters for networks that differ in the head, or in block and width."""
+    """Accuracy against parameters, for networks that differ in head, block or width."""
     strings, measure = labels(language), final_measure(table)
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
@@ -53,7 +53,7 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """The steps of the ablation as a waterfall, a panel per budget."""
+    """The steps of the ablation as a waterfall chart, one panel per budget."""
     strings, shown, results = labels(language), budgets(table), Results(table)
     measure = results.measure
     data = pd.concat([_steps(results, budget) for budget in shown], ignore_index=True)
@@ -66,7 +66,7 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
         ):
             _waterfall(axes, rows, strings, floor)
             axes.set_title(f"{budget:,}", loc="right")
-        axes.set_xlim(floor, ceiling)  # of all panels, which share it
+        axes.set_xlim(floor, ceiling)  # shared by all panels
         drawing.supxlabel(strings("percent", text=strings("accuracy_on", measure=measure)), fontsize=9)
     summary = summarize(table[table.model.isin(matched.chain(shown[0]))])
     text = strings(
@@ -76,7 +76,7 @@ def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def _steps(results: Results, budget: int) -> pd.DataFrame:
-    """A row per step, with the accuracies before and after it in percent."""
+    """One row per step, with the accuracies before and after it in percent."""
     rows = []
     for what, pair in zip(STEPS, steps(results, budget), strict=True):
         before, after = (100 * net[f"{pair.measure}_accuracy"] for net in (pair.second, pair.first))
@@ -113,7 +113,7 @@ def _waterfall(axes: Axes, rows: pd.DataFrame, strings: Labels, floor: float) ->
 
 
 def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against each cost, a panel per cost, with the Pareto front."""
+    """Accuracy against each cost, one panel per cost, with the Pareto front."""
     strings, measure, data = labels(language), final_measure(table), costs(table)
     others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
     accuracy = data[f"{measure}_accuracy"]

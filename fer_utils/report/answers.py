@@ -8,27 +8,27 @@ from fer_utils.report.outputs import Text, note
 
 
 def architecture(table: pd.DataFrame, language: str) -> Text:
-    """Question 1: the smallest and the largest model of the table, their size and their accuracy."""
+    """Question 1: size and accuracy of the smallest and the largest model."""
     return _text("architecture", facts.architecture_facts(table), table, language)
 
 
 def sweep(table: pd.DataFrame, language: str) -> Text:
-    """Questions 2 and 3: how accuracy on validation grows with the parameters, family by family."""
+    """Questions 2 and 3: validation accuracy against parameters, by family."""
     return _text("sweep", facts.sweep_facts(table), table, language)
 
 
 def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
-    """Question 4: parameter-matched MobileNets and plain CNNs, how far one must grow to reach the other, and why.
+    """Question 4: MobileNets against plain CNNs, and why they differ.
 
-    `equals` is the table of the ablation, whose networks differ in one thing at a time; it may have no rows.
+    `equals` is the results table of the ablation; it may be empty.
     """
     return _text("families", facts.families_facts(table, equals), table, language)
 
 
 def costs(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
-    """Question 4, the rest: what the networks cost, where they fail, and whether FER+'s voters agree with the label.
+    """Question 4, continued: costs, errors, and agreement with FER+'s voters.
 
-    `data` and `ferplus` are the paths of FER2013 and of other votes than the bundled ones of FER+.
+    `data` is the path of FER2013, `ferplus` that of a file that replaces the bundled votes.
     """
     return _text("costs", facts.costs_facts(table, data, ferplus), table, language)
 

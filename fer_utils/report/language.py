@@ -1,4 +1,4 @@
-"""The languages of the report: a folder for each, with labels and captions (`labels.toml`) and texts, all for Jinja."""
+"""The report's languages: a folder of labels and Jinja templates for each."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ MACROS = '{% from "macros.md" import seeds, epochs with context %}'
 
 
 class Labels(dict[str, str]):
-    """Labels and captions of a language by their keys. Called with a key and facts, it fills the slots of that one."""
+    """The labels and captions of a language by key; call it to fill the slots."""
 
     def __init__(self, language: str):
         folder = FOLDER / check_name("language", language, LANGUAGES)
@@ -40,7 +40,7 @@ class Labels(dict[str, str]):
         self.templates.globals["label"] = self.__getitem__
 
     def __call__(self, key: str, **facts: Any) -> str:
-        """The label with facts in its slots."""
+        """The label `key` with facts in its slots."""
         return minus(self.templates.from_string(MACROS + self[key]).render(facts))
 
 
@@ -48,11 +48,14 @@ labels = cache(Labels)
 
 
 def render(name: str, facts: Mapping[str, Any], language: str) -> str:
-    """The Markdown of a template, such as `sweep`, with facts in its slots. A missing fact is an error."""
+    """The Markdown of a template, such as `sweep`, with facts in its slots.
+
+    A missing fact is an error.
+    """
     text = labels(language).templates.get_template(f"{name}.md").render(facts)
     return minus(re.sub(r"\n{3,}", "\n\n", text).strip())
 
 
 def minus(text: str) -> str:
-    """The text with a minus sign before negative numbers, instead of the hyphen that `format` writes."""
+    """The text with minus signs, not hyphens, before negative numbers."""
     return re.sub(r"(?<![\w-])-(?=\d)", "−", text)

@@ -1,6 +1,6 @@
-"""Outputs of a notebook: texts, figures and tables with their names, captions and data.
+"""The outputs of notebooks: texts, figures and tables with captions and data.
 
-Each is one display output. JupyterLab draws its picture or HTML; the exporters find name and caption in the metadata
+Each is one display output. JupyterLab draws its picture or HTML. The exporters find name and caption in the metadata
 and take the Markdown, the SVG or the CSV.
 """
 
@@ -26,13 +26,13 @@ METADATA = "fer_utils"
 
 
 def note(table: pd.DataFrame, language: str) -> str:
-    """The note that accompanies demo results; empty for other results."""
+    """The note on demo results; empty for other results."""
     return labels(language)["demo"] if is_demo(table) else ""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text in Markdown, preceded by its note if there is one."""
+    """A text in Markdown, with a note before it, if any."""
 
     text: str
     note: str = ""
@@ -63,7 +63,7 @@ class Figure:
 
     def _draw(self, format: str, **options: Any) -> bytes:
         file = io.BytesIO()
-        # The same bytes each time; and a character without a glyph is an error, not a box.
+        # The same bytes each time. A character without a glyph is an error, not a box.
         with matplotlib.rc_context({"svg.hashsalt": METADATA}), warnings.catch_warnings():
             warnings.filterwarnings("error", "Glyph .* missing")
             self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
@@ -71,7 +71,7 @@ class Figure:
 
 
 def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
-    """Write a figure's pictures, .svg and .png, and the .csv that they draw."""
+    """Write a figure as .svg and .png, and its data as .csv."""
     for suffix, kind in {"svg": "image/svg+xml", "csv": "text/csv"}.items():
         atomic_write(folder / f"{name}.{suffix}", re.sub(r"[ \t]+$", "", bundle[kind], flags=re.MULTILINE))
     atomic_write(folder / f"{name}.png", b64decode(bundle["image/png"]))
@@ -107,7 +107,7 @@ class Table:
 
 
 def written(value: object) -> str:
-    """A number for a table: integers with commas, fractions with 4 digits, a dash for none."""
+    """Format a cell: integers with commas, fractions with 4 digits, a dash for none."""
     if isinstance(value, str):
         return minus(value)
     if value is None or value != value:  # NaN

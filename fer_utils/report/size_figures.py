@@ -1,4 +1,4 @@
-"""Figures of accuracy against size, and of accuracy epoch by epoch, drawn from a results table."""
+"""Figures of accuracy against size and against epochs."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fer_utils.training.recipe import RECIPES, named_recipe
 
 
 def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None:
-    """Accuracy against trainable parameters, with 95 % intervals; None for a table without runs.
+    """Validation accuracy against parameters; None for a table without runs.
 
     For a single family, the original report's values are shown as well.
     """
@@ -47,7 +47,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
 
 
 def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, strings: Labels) -> None:
-    """The models of a family, ours and the original's, with their sizes above or below the bars."""
+    """Draw the models of a family, ours and the original report's, with their sizes."""
     y = rows.validation_accuracy
     bars = [y - rows.validation_low, rows.validation_high - y]
     look: dict[str, Any] = {"color": COLOURS[family], "fmt": MARKERS[family]}
@@ -69,7 +69,7 @@ def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, strings: L
 
 
 def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against trainable parameters of all published networks and those of others."""
+    """Accuracy against parameters of all published networks and those of others."""
     strings, summary, measure = labels(language), best_ways(table), final_measure(table)
     accuracy = f"{measure}_accuracy"
     with style(language):
@@ -77,7 +77,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
         axes = drawing.subplots()
         for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
-            # A line compares sizes only, so it joins only networks that were trained alike.
+            # A line compares sizes, so it joins only networks that were trained alike.
             joined = (
                 rows.epochs.max() <= 2 * rows.epochs.min()
                 and len(rows[["recipe", "optimizer", "batchnorm"]].assign(more=rows.start != "").drop_duplicates()) == 1
@@ -103,12 +103,12 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
 
 
 def _lengths(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """How long networks were trained: those from scratch, and those that were fine-tuned."""
+    """The epochs of networks trained from scratch, and of fine-tuned ones."""
     return [{"finetuned": finetuned, "epochs": run_epochs(part)} for finetuned, part in rows.groupby(rows.start != "")]
 
 
 def _others(axes: Axes, measure: str, strings: Labels) -> list[Line2D]:
-    """Results of others, each drawn as a number that the legend explains."""
+    """Draw results of others as numbers that the legend explains."""
     marks = []
     for number, peer in enumerate(PEERS.dropna(subset="parameters").sort_values("parameters").itertuples(), 1):
         where = "" if peer.measure == measure else f" ({peer.measure})"
@@ -121,7 +121,7 @@ def _others(axes: Axes, measure: str, strings: Labels) -> list[Line2D]:
 
 
 def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Validation accuracy epoch by epoch, a line a run."""
+    """Validation accuracy after every epoch, one line per run."""
     strings = labels(language)
     history = pd.concat(
         [

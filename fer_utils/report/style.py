@@ -1,4 +1,4 @@
-"""The style of figures: colours and markers of the families, typeface, and the axis of sizes."""
+"""The style of figures: colours, markers, fonts, and the axis of sizes."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ STYLE: dict[Any, Any] = {
 
 
 def style(language: str) -> Any:
-    """The context in which a figure is drawn."""
+    """A context with the style of figures."""
     return matplotlib.rc_context(STYLE | {"font.family": families(language)})
 
 
 def size_axis(axes: Axes, parameters: pd.Series, strings: Labels) -> None:
-    """Make the horizontal axis a logarithmic one of parameters, with room for names."""
+    """Make the horizontal axis a logarithmic axis of parameters."""
     axes.set_xscale("log")
     axes.set_xlim(parameters.min() / 1.45, parameters.max() * 1.45)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))

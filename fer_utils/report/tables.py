@@ -1,4 +1,4 @@
-"""Tables of the report, made from a results table."""
+"""Tables of the report, from a results table."""
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """The models of a table side by side, a row per property."""
+    """The models of a table side by side, one row per property."""
     strings, summary, rows = labels(language), summarize(table).set_index("model"), {}
     facts = zoo.zoo(table.model.unique()).set_index("model")
     measure = final_measure(table)
@@ -102,7 +102,7 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
 
 
 def runs_table(table: pd.DataFrame, language: str) -> Table:
-    """The runs behind the numbers: a row per model, with seeds and seconds."""
+    """The runs behind the numbers: one row per model and setup, with seeds."""
     strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
@@ -114,7 +114,7 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
 
 
 def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:
-    """The smallest MobileNet and plain CNN in every file format, measured now."""
+    """The smallest MobileNet and plain CNN in every file format; measures them anew."""
     strings, measure, faces = labels(language), final_measure(table), load(data)
     found = []
     for model in confusion.examples(table)[:2]:

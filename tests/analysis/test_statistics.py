@@ -85,5 +85,5 @@ def test_a_run_without_its_predictions_says_what_to_do() -> None:
 
 def test_only_the_same_faces_are_compared() -> None:
     table = pd.concat([table_of({"cnn-48k": 0.5}), table_of({"mobilenet-46k": 0.6}, faces=100)])
-    with pytest.raises(InputError, match="cnn-48k and mobilenet-46k did not read the same validation faces"):
+    with pytest.raises(InputError, match="cnn-48k and mobilenet-46k were not evaluated on the same validation faces"):
         difference(table[:1], table[1:], "validation")

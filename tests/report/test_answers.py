@@ -62,23 +62,23 @@ def sweep(accuracies: Accuracies) -> str:
 CLAIMS = [
     (
         "which of a pair is better",
-        (families(PAIR), "mobilenet-46k against cnn-48k, mobilenet-46k is 12.0 points better (+"),
-        (families(PAIR | {"cnn-48k": 0.70}), "mobilenet-46k against cnn-48k, cnn-48k is 8.0 points better (+"),
+        (families(PAIR), "mobilenet-46k against cnn-48k: mobilenet-46k is 12.0 points better (+"),
+        (families(PAIR | {"cnn-48k": 0.70}), "mobilenet-46k against cnn-48k: cnn-48k is 8.0 points better (+"),
     ),
     (
         "how many pairs",
-        (families(PAIRS), "in 2 of 2 parameter-matched pairs and the plain CNN in 0; 0 not significant (1 seed"),
-        (families(PAIRS | {"cnn-48k": 0.70}), "in 1 of 2 parameter-matched pairs and the plain CNN in 1; 0 not"),
+        (families(PAIRS), "in 2 of 2 parameter-matched pairs and the plain CNN in 0; the diff"),
+        (families(PAIRS | {"cnn-48k": 0.70}), "in 1 of 2 parameter-matched pairs and the plain CNN in 1; the diff"),
     ),
     (
         "whether a CNN catches up",
-        (families(PAIRS), "is cnn-852k, with 851,911 parameters, 7.6 times as many: not significant (cnn-852k"),
+        (families(PAIRS), "is cnn-852k, with 851,911 parameters, 7.6 times as many; the difference is not significant"),
         (families(PAIR), "no plain CNN here, up to 47,511 parameters, is as accurate on"),
     ),
     (
         "the size before",
         (families(PAIRS), "The next smaller one, cnn-103k (103,079), is 6.0 points behind; no size in between"),
-        (families(PAIRS | {"cnn-48k": 0.70}), "is cnn-48k, with 47,511 parameters, 0.4 times as many: cnn-48k is 6.0 "),
+        (families(PAIRS | {"cnn-48k": 0.70}), "is cnn-48k, with 47,511 parameters, 0.4 times as many; cnn-48k is 6.0 "),
     ),
     (
         "what is known of the reasons",
@@ -87,18 +87,18 @@ CLAIMS = [
     ),
     (
         "that the saving pays",
-        (families(PAIR, equals_of(0.50, 0.53, 0.53, 0.49, 0.60)), "So the saving pays at 46k parameters: there"),
-        (families(PAIR, equals_of(0.50, 0.53, 0.60, 0.56, 0.58)), "do not show that the saving as such pays: at none"),
+        (families(PAIR, equals_of(0.50, 0.53, 0.53, 0.49, 0.60)), "So separable convolutions pay off at 46k par"),
+        (families(PAIR, equals_of(0.50, 0.53, 0.60, 0.56, 0.58)), "do not show that separable convolutions pay"),
     ),
     (
         "which change gains",
-        (families(PAIR, equals_of(0.50, 0.53, 0.53, 0.49, 0.60)), "width that they allow gains significantly at 46k p"),
-        (families(PAIR, equals_of(0.50, 0.505, 0.50, 0.505, 0.46)), "width that they allow loses significantly at 46k"),
+        (families(PAIR, equals_of(0.50, 0.53, 0.53, 0.49, 0.60)), "width that they allow raised accuracy"),
+        (families(PAIR, equals_of(0.50, 0.505, 0.50, 0.505, 0.46)), "width that they allow lowered accuracy"),
     ),
     (
         "which change has no effect",
         (families(PAIR, equals_of(0.50, 0.505, 0.50, 0.505, 0.50)), "not significant at any size: depth with the Mob"),
-        (families(PAIR, equals_of(0.40, 0.50, 0.60, 0.65, 0.70)), "every change is significant at some size."),
+        (families(PAIR, equals_of(0.40, 0.50, 0.60, 0.65, 0.70)), "every change is significant at one size or more."),
     ),
     (
         "whether accuracy grows",
@@ -137,7 +137,7 @@ def test_growth_is_told_with_its_numbers() -> None:
 def test_architectures_are_compared_on_the_test() -> None:
     text = answers.architecture(table_of({"mobilenet-46k": 0.62, "vgg-1.9m": 0.68}), "en").text
     assert "mobilenet-46k has 45,959 trainable parameters and vgg-1.9m has 1,872,327, 40.7 times as many" in text
-    assert "On PublicTest, mobilenet-46k reaches 0.610" in text
+    assert "On PublicTest, mobilenet-46k reaches an accuracy of 0.610" in text
     assert "vgg-1.9m is 6.0 points better" in text
     assert "0.631 and 0.685" in text
 
@@ -147,7 +147,7 @@ def test_families_are_told_apart() -> None:
     text = sweep(nets | {"compact-46k": 0.7})
     assert "From cnn-48k (47,511 parameters) to cnn-103k" in text
     assert "From mobilenet-46k (45,959 parameters) to mobilenet-112k" in text
-    assert "Of its family, only compact-46k was trained. One size says nothing about growth." in text
+    assert "Of its family, only compact-46k was trained; a trend needs at least two sizes." in text
 
 
 def test_the_original_stands_beside_ours() -> None:
@@ -155,7 +155,7 @@ def test_the_original_stands_beside_ours() -> None:
     assert "measured 0.449, 0.576, 0.613, 0.656 for these networks" in text
     assert "Our accuracies minus these: −5.6 to +15.1 points." in text
     assert "the MobileNets of these pairs lead by +18.7, +6.7 points" in families(PAIRS)
-    assert "cnn-852k catches up with mobilenet-112k, with 7.6 times the parameters." in families(PAIRS)
+    assert "cnn-852k catches up with mobilenet-112k at 7.6 times the parameters." in families(PAIRS)
     drawn = table_of(PAIRS, data=demo.NAME)
     assert "original" not in answers.sweep(drawn, "en").text + answers.families(drawn, NONE, "en").text
     assert "original" not in sweep({"compact-46k": 0.6, "compact-58k": 0.6})
@@ -171,7 +171,7 @@ def test_the_steps_of_the_ablation_are_told_one_by_one() -> None:
     text = families(PAIR, ABLATIONS["a gain"])
     assert "no hidden layer between the average pooling and the logits: +7.0;" in text
     assert "spent on width: −2.0 (not significant). The convolutions alone" in text
-    assert "change −4.0; the width adds +2.0 (not significant)." in text
+    assert "change it by −4.0; the width adds +2.0 (not significant)." in text
 
 
 def test_distilled_networks_are_called_distilled() -> None:
