@@ -130,11 +130,13 @@ def costs_facts(table: pd.DataFrame, data: str, ferplus: str) -> Facts:
 
 
 def _methods(table: pd.DataFrame) -> Facts:
-    """The number of teachers and the significance level.
-
-    The number is 0 unless all networks were distilled.
-    """
-    return {"teachers": table.teachers.iloc[0].count(" + ") + 1 if table.teachers.all() else 0, "level": LEVEL}
+    """Whether all models were trained alike; their number of teachers, 0 if some had others or none; the level."""
+    same = len(table.teachers.unique()) == 1 and bool(table.teachers.iloc[0])
+    return {
+        "alike": len(table[["recipe", "epochs", "teachers", "start"]].drop_duplicates()) == 1,
+        "teachers": table.teachers.iloc[0].count(" + ") + 1 if same else 0,
+        "level": LEVEL,
+    }
 
 
 def _growth(pair: Comparison) -> Facts:

@@ -178,6 +178,11 @@ def test_distilled_networks_are_called_distilled() -> None:
     text = answers.families(TABLES["distilled"], ABLATIONS["a gain"], "en").text
     assert "distilled from the same ensemble of 2 teachers. The networks of the ablation were trained from" in text
     assert "distilled" not in answers.families(table_of(PAIRS), ABLATIONS["a gain"], "en").text
+    mixed = TABLES["distilled"].assign(teachers=["vgg-1.9m@12", *[""] * (len(PAIRS) - 1)])
+    text = answers.families(mixed, ABLATIONS["a gain"], "en").text
+    assert "distilled" not in text
+    assert "trained alike" not in text
+    assert "trained alike" in families(PAIRS)
 
 
 def test_errors_are_counted_on_the_same_faces() -> None:
