@@ -9,9 +9,10 @@ from fer_utils.analysis.costs import front
 from fer_utils.analysis.statistics import interval
 from fer_utils.data.load import load
 from fer_utils.data.votes import COLUMNS
-from fer_utils.training.launchers import Job, run_study
+from fer_utils.training.launchers import Job
 from fer_utils.training.study import single_stage
 from tests.analysis.test_summary import table_of
+from tests.training.test_study import finished_study
 
 SAID = pd.DataFrame({"label": [0, 0, 0, 3, 3, 6], "predicted": [0, 0, 3, 3, 6, 6]})
 
@@ -54,7 +55,10 @@ def test_the_votes_are_those_of_the_faces_in_their_order(csv_file: Path, tmp_pat
     ballots = pd.DataFrame(10 * np.eye(len(COLUMNS), dtype=int)[faces.labels], columns=COLUMNS)
     ballots.iloc[0] = 10 * np.eye(len(COLUMNS), dtype=int)[4]
     ballots.assign(Usage=faces.usage).to_csv(votes, index=False)
-    table = run_study(single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu"))
+    study, job = single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu")
+    table = finished_study(study, job)
+        single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu")
+    )
     assert confusion.voted(table, str(csv_file), "") is None  # drawn faces are not among the bundled votes
     for shown in (
         table,

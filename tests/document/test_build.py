@@ -11,15 +11,12 @@ import pypdf
 import pytest
 
 from fer_utils.analysis.published import ORIGINAL
-from fer_utils.data.load import load
 from fer_utils.document import build, execute, parameters
 from fer_utils.document.build import make_report
 from fer_utils.errors import FerError, InputError
 from fer_utils.models import matched
-from fer_utils.training.launchers import Job
-from fer_utils.training.plan import plan, table_of
 from fer_utils.training.study import Study
-from tests.training.test_study import finish
+from tests.training.test_study import finished_study
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +26,6 @@ def report(csv_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(parameters, "run_study", finished_study)  # the notebooks then find their runs
         make(folder, csv_file)
     return folder
-
-
-def finished_study(study: Study, job: Job) -> pd.DataFrame:
-    """The results table of runs that are finished without training, which would take a process for each."""
-    faces = load(job.data)
-    planned = plan(study, faces, job.runs_dir)
-    for one in planned:
-        if not one.finished:
-            finish(one.run, faces)
-    return table_of(planned, faces)
 
 
 def make(folder: Path, data: Path) -> list[Path]:

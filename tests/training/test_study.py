@@ -16,7 +16,7 @@ from fer_utils.models.bundled import BUNDLED
 from fer_utils.models.zoo import build
 from fer_utils.training import launchers, runs
 from fer_utils.training.launchers import Job, run_study, sbatch_options, train_planned
-from fer_utils.training.plan import FAILED, Planned, find_run, plan, unfinished
+from fer_utils.training.plan import FAILED, Planned, find_run, plan, table_of, unfinished
 from fer_utils.training.records import read_predictions
 from fer_utils.training.runs import Run, results
 from fer_utils.training.study import (
@@ -58,6 +58,16 @@ def finish(run: Run, faces: FaceSet) -> None:
     weights = build(run.model, run.seed).state_dict()
     history = [{"epoch": n + 1, "validation_accuracy": 0.1, "seconds": 2.0} for n in range(run.recipe.epochs)]
     runs._finish(run, faces, CPU, weights, history)
+
+
+def finished_study(study: Study, job: Job) -> pd.DataFrame:
+    """The results table of runs that are finished without training, which would take a process for each."""
+    faces = load(job.data)
+    planned = plan(study, faces, job.runs_dir)
+    for one in planned:
+        if not one.finished:
+            finish(one.run, faces)
+    return table_of(planned, faces)
 
 
 @pytest.fixture
