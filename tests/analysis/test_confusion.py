@@ -57,8 +57,6 @@ def test_the_votes_are_those_of_the_faces_in_their_order(csv_file: Path, tmp_pat
     ballots.assign(Usage=faces.usage).to_csv(votes, index=False)
     study, job = single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu")
     table = finished_study(study, job)
-        single_stage(["cnn-48k"], epochs=1, device="cpu"), Job(str(csv_file), tmp_path, device="cpu")
-    )
     assert confusion.voted(table, str(csv_file), "") is None  # drawn faces are not among the bundled votes
     for shown in (
         table,
