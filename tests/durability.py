@@ -223,7 +223,7 @@ def on_disk(where: Path) -> str:
     counts = {
         "finished": len(list(where.glob("runs/*/run.json"))),
         "resumable": len(list(where.glob("runs/*/resume.pt"))),
-        "logits": len(list(where.glob("runs/teacher-logits/*.npy"))),
+        "logits": len(list(where.glob("runs/teacher-logits/*/*.npy"))),
         "records": len(list(where.glob("records/*/run.json"))),
     }
     words = [f"{count} {name}" for name, count in counts.items() if count]
@@ -421,7 +421,7 @@ def cut_files(lab: Lab) -> Iterator[Row]:
         teacher = next(source.glob("runs/*_seed-1_*"))
         folders = [teacher, students[0]] if state == "finished" else [students[0]]
         files = [file for folder in folders for file in sorted(folder.iterdir())]
-        files += [next(source.glob("runs/teacher-logits/*.npy"))] if state == "unfinished" else []
+        files += [next(source.glob("runs/teacher-logits/*/*.npy"))] if state == "unfinished" else []
         for file, share in itertools.product([file for file in files if file not in drafts(source)], (0.0, 0.5)):
             where = lab.new_study(with_records=False)
             shutil.copytree(source / "runs", where / "runs")
