@@ -75,7 +75,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
     with style(language):
         drawing = Drawing(figsize=(7.6, 5.6), layout="constrained")
         axes = drawing.subplots()
-        for (family, taught), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
+        for (family, distilled), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
             bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             # A line compares sizes, so it joins only networks that were trained alike.
             joined = (
@@ -84,9 +84,9 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
             )
             axes.errorbar(
                 rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
-                elinewidth=1, linewidth=1, linestyle=("-" if taught else ":") if joined else "none",
-                markerfacecolor=None if taught else "white",
-                label=strings("curve_legend", family=family, distilled=taught, lengths=_lengths(rows)),
+                elinewidth=1, linewidth=1, linestyle=("-" if distilled else ":") if joined else "none",
+                markerfacecolor=None if distilled else "white",
+                label=strings("curve_legend", family=family, distilled=distilled, lengths=_lengths(rows)),
                 zorder=3,
             )  # fmt: skip
         of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)

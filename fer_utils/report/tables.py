@@ -108,8 +108,8 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
     way = ["model", "recipe", "epochs", "teachers", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(strings["comma"].join).reset_index()
-    taught = ["teachers"] if runs.teachers.any() else []
-    shown = shown[["model", "recipe", "epochs", *taught, "seed", "seconds", "device"]]
+    distilled = ["teachers"] if runs.teachers.any() else []
+    shown = shown[["model", "recipe", "epochs", *distilled, "seed", "seconds", "device"]]
     return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
 
 
