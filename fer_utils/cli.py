@@ -402,7 +402,6 @@ def report(
     ] = None,
     budget_seeds: Annotated[str | None, typer.Option(help="Seeds of the ablation.")] = None,
     budget_epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the ablation; default: --epochs.")] = None,
-    ferplus: Annotated[str | None, typer.Option(help="A fer2013new.csv that replaces the bundled FER+ votes.")] = None,
 ) -> None:
     """Run the notebooks; write the report as PDF and HTML.
 
@@ -415,7 +414,7 @@ def report(
     written = make_report(
         out, figures, author, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,
         runs_dir=runs and str(runs), teachers=teacher and ",".join(teacher), budgets=budgets,
-        budget_seeds=budget_seeds, budget_epochs=budget_epochs, ferplus=ferplus,
+        budget_seeds=budget_seeds, budget_epochs=budget_epochs,
     )  # fmt: skip
     for path in written:
         print(path)

@@ -174,7 +174,7 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(build, "make_report", record)
     expected = {
         "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
-        "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2, "ferplus": "votes.csv",
+        "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2,
         "teacher": "teacher-1.4m", "author": "A. Student", "out": tmp_path / "r.pdf",
         "runs": tmp_path / "runs", "figures": tmp_path / "figures",
     }  # fmt: skip

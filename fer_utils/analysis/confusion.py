@@ -6,9 +6,6 @@ import pandas as pd
 from fer_utils.analysis.statistics import interval, predictions
 from fer_utils.analysis.summary import final_measure, summarize
 from fer_utils.data.faces import CLASSES, UNLABELLED
-from fer_utils.data.load import load
-from fer_utils.data.votes import majority
-from fer_utils.training.metrics import labelled_part
 
 
 def examples(table: pd.DataFrame) -> list[str]:
@@ -52,30 +49,17 @@ def least_recognized(said: pd.DataFrame) -> pd.Index:
     return found[found.low <= found.recall.min()].sort_values("recall").index
 
 
-def voted(table: pd.DataFrame, data: str, ferplus: str) -> np.ndarray | None:
-    """The class that most FER+ voters chose for each test face; -1 for none.
-
-    "Most" means more than half. The order is that of `predictions_of`. None if the faces have no votes.
-    """
-    part = labelled_part(load(data, ferplus), final_measure(table))
-    if part.votes is None:
-        return None
-    names = [f"{digest:016x}" for digest in part.digests]
-    return majority(part.votes)[np.lexsort([part.labels, np.array(names)])]
-
-
-def contested(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
+def contested(said: pd.DataFrame) -> tuple[float, float]:
     """How often the voters' majority differs from the label.
 
     The shares of misclassified faces and of the others, among faces with a majority.
     """
-    clear = votes != UNLABELLED
-    wrong, disagree = (said.predicted != said.label).to_numpy(), votes != said.label.to_numpy()
-    return float(disagree[clear & wrong].mean()), float(disagree[clear & ~wrong].mean())
+    said = said[said.majority != UNLABELLED]
+    wrong, disagree = said.predicted != said.label, said.majority != said.label
+    return float(disagree[wrong].mean()), float(disagree[~wrong].mean())
 
 
-def clear_accuracies(said: pd.DataFrame, votes: np.ndarray) -> tuple[float, float]:
+def clear_accuracies(said: pd.DataFrame) -> tuple[float, float]:
     """Accuracy against the majority and against the label, on faces with a majority."""
-    by_votes, by_label = said.predicted.to_numpy() == votes, (said.predicted == said.label).to_numpy()
-    clear = votes != UNLABELLED
-    return float(by_votes[clear].mean()), float(by_label[clear].mean())
+    said = said[said.majority != UNLABELLED]
+    return float((said.predicted == said.majority).mean()), float((said.predicted == said.label).mean())

@@ -107,12 +107,11 @@ def families_facts(table: pd.DataFrame, equals: pd.DataFrame) -> Facts:
     }
 
 
-def costs_facts(table: pd.DataFrame, data: str, ferplus: str) -> Facts:
+def costs_facts(table: pd.DataFrame) -> Facts:
     """Facts for `costs.md`."""
     results = Results(table)
     measure, summary = results.measure, results.summary
     said = {model: confusion.predictions_of(table, model) for model in confusion.examples(table)}
-    votes = confusion.voted(table, data, ferplus) if data else None
     return {
         "measure": measure,
         "seed": shown_seed(table),
@@ -125,7 +124,7 @@ def costs_facts(table: pd.DataFrame, data: str, ferplus: str) -> Facts:
             for model, answers in said.items()
         ],
         "shared": _shared_errors(said) if len(said) > 1 else None,
-        "votes": None if votes is None else _votes(said, votes),
+        "votes": _votes(said),
     }
 
 
@@ -281,11 +280,14 @@ def _shared_errors(said: Mapping[str, pd.DataFrame]) -> Facts:
     return {"model": model, "other": other, "errors": errors, "both": both, "share": both / max(errors, 1)}
 
 
-def _votes(said: Mapping[str, pd.DataFrame], votes: np.ndarray) -> Facts:
-    """Agreement of the voters' majority with the labels and with each network."""
-    models = []
+def _votes(said: Mapping[str, pd.DataFrame]) -> Facts | None:
+    """Agreement of the voters' majority with the labels and with each network; None without votes."""
+    models, faces = [], 0
     for model, answers in said.items():
-        wrong, right = confusion.contested(answers, votes)
-        by_votes, by_label = confusion.clear_accuracies(answers, votes)
+        if "majority" not in answers:
+            return None
+        faces = int((answers.majority != UNLABELLED).sum())
+        wrong, right = confusion.contested(answers)
+        by_votes, by_label = confusion.clear_accuracies(answers)
         models.append({"model": model, "wrong": wrong, "right": right, "by_votes": by_votes, "by_label": by_label})
-    return {"faces": int((votes != UNLABELLED).sum()), "models": models}
+    return {"faces": faces, "models": models}

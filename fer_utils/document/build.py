@@ -47,8 +47,6 @@ def make_report(
     check_glyphs(faces.name + author)
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
-    for votes in {each["ferplus"] for each in parameters if each.get("ferplus")}:
-        load(data, votes)  # raises if the votes do not match the faces
     table = _train(parameters)
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(combine(executed, table, language, author), out, execute.NOTEBOOKS)
@@ -69,7 +67,7 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     check_parameters(chosen)
     for name in ("seeds", "budget_seeds"):
         whole_numbers(str(chosen.get(name, 0)))
-    for name in ("data", "runs_dir", "ferplus"):
+    for name in ("data", "runs_dir"):
         if chosen.get(name, "demo") not in ("", "demo"):
             chosen[name] = str(Path(chosen[name]).expanduser().resolve())
     return chosen | {"teachers": ",".join(map(_whole_path, split_names(chosen["teachers"])))}

@@ -69,8 +69,7 @@ def _send_stderr(path: str) -> None:
 
 def _key(source: Path, parameters: dict[str, Any], state: str) -> str:
     decides = json.dumps(parameters, sort_keys=True) + state
-    votes = Path(parameters["ferplus"]).read_bytes() if parameters.get("ferplus") else b""
-    return hashlib.sha256(source.read_bytes() + decides.encode() + votes).hexdigest()[:12]
+    return hashlib.sha256(source.read_bytes() + decides.encode()).hexdigest()[:12]
 
 
 def execute(source: Path, path: Path, parameters: dict[str, Any]) -> None:

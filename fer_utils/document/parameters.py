@@ -28,9 +28,8 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "budgets": (str,),
     "budget_seeds": (str, int),
     "budget_epochs": (int,),
-    "ferplus": (str,),
 }
-NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "ferplus"}  # in every notebook
+NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs"}  # in every notebook
 
 
 def study(**parameters: Any) -> pd.DataFrame:

@@ -25,12 +25,9 @@ def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
     return _text("families", facts.families_facts(table, equals), table, language)
 
 
-def costs(table: pd.DataFrame, language: str, data: str = "", ferplus: str = "") -> Text:
-    """Question 4, continued: costs, errors, and agreement with FER+'s voters.
-
-    `data` is the path of FER2013, `ferplus` that of a file that replaces the bundled votes.
-    """
-    return _text("costs", facts.costs_facts(table, data, ferplus), table, language)
+def costs(table: pd.DataFrame, language: str) -> Text:
+    """Question 4, continued: costs, errors, and agreement with FER+'s voters."""
+    return _text("costs", facts.costs_facts(table), table, language)
 
 
 def _text(name: str, said: facts.Facts, table: pd.DataFrame, language: str) -> Text:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from fer_utils.data.augment import Augmentation, crops, draw_view, to_input
 from fer_utils.data.faces import CLASSES, UNLABELLED, USAGES, FaceSet, canonical, split
-from fer_utils.data.votes import VOTE_CLASSES, majority
+from fer_utils.data.people import has_panel, panel, worth
+from fer_utils.data.votes import BALLOT, VOTE_CLASSES, distribution, majority
 from fer_utils.errors import InputError, check_name
 from fer_utils.models.recognizer import Recognizer, softmax
 from fer_utils.models.weights import Trained
@@ -21,7 +22,9 @@ VALIDATION = "validation"
 # Random crops like the varying boxes of a face detector: scale 0.85 to 1.15, shift up to 10 % of the side.
 FRAMING = Augmentation(zoom=0.15, shift_px=4.8)
 FRAMINGS = 8
-PROBABILITY_COLUMN = "p_{}"
+PROBABILITY_COLUMN, VOTES_COLUMN = "p_{}", "votes_{}"
+LEAST_PROBABILITY = 5e-5  # for the log-loss; predictions have four decimals
+CALIBRATION_BINS = 15
 
 
 @torch.inference_mode()
@@ -42,24 +45,48 @@ def recognizer(trained: Trained, device: torch.device) -> Recognizer:
     )
 
 
-def prediction_table(network: Recognizer, part: FaceSet) -> pd.DataFrame:
-    """A network's predictions, one row per labelled face.
+def face_table(part: FaceSet) -> pd.DataFrame:
+    """What is known of labelled faces, one row per face.
 
-    `face` is the hash of the pixels, `label` FER2013's class, `majority` the class of most FER+ voters (-1 for none;
-    only if the faces have votes), `predicted` the most likely class, `predicted_flip_averaged` the same with flip TTA.
-    `p_CLASS` are the probabilities. `leaked` marks duplicates of Training faces; all faces if Training is missing.
+    `face` is the hash of the pixels, `label` FER2013's class. `leaked` marks duplicates of Training faces; all faces if
+    Training is missing. If the faces have votes, `majority` is the class of most FER+ voters (-1 for none), and
+    `votes_ANSWER` counts the votes for each answer in `BALLOT`.
     """
-    plain, mirrored = network(part.images), network(part.images[:, :, ::-1])
     columns = {
         "face": [f"{digest:016x}" for digest in part.digests],
         "label": part.labels,
-        **({} if part.votes is None else {"majority": majority(part.votes)}),
-        "predicted": plain.argmax(1),
-        "predicted_flip_averaged": (plain + mirrored).argmax(1),
         "leaked": np.ones(len(part), bool) if part.duplicate is None else part.duplicate,
     }
+    return add_votes(pd.DataFrame(columns), part.votes)
+
+
+def add_votes(table: pd.DataFrame, votes: np.ndarray | None) -> pd.DataFrame:
+    """Add the columns `majority` and `votes_ANSWER` to a table of faces, if there are votes `(N, 10)`."""
+    if votes is None:
+        return table
+    columns = {VOTES_COLUMN.format(name): column for name, column in zip(BALLOT, votes.T, strict=True)}
+    return table.assign(majority=majority(votes), **columns)
+
+
+def votes_of(answers: pd.DataFrame) -> np.ndarray | None:
+    """The votes `(N, 10)` in a table of faces; None if it has none."""
+    columns = [VOTES_COLUMN.format(name) for name in BALLOT]
+    return answers[columns].to_numpy() if set(columns) <= set(answers) else None
+
+
+def prediction_table(network: Recognizer, part: FaceSet) -> pd.DataFrame:
+    """A network's predictions, one row per labelled face (`face_table`).
+
+    `predicted` is the most likely class, `predicted_flip_averaged` the same with flip TTA. `p_CLASS` are the
+    probabilities.
+    """
+    plain, mirrored = network(part.images), network(part.images[:, :, ::-1])
     names = [PROBABILITY_COLUMN.format(name) for name in network.classes]
-    return pd.DataFrame({**columns, **dict(zip(names, softmax(plain).round(4).T, strict=True))})
+    return face_table(part).assign(
+        predicted=plain.argmax(1),
+        predicted_flip_averaged=(plain + mirrored).argmax(1),
+        **dict(zip(names, softmax(plain).round(4).T, strict=True)),
+    )
 
 
 def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
@@ -86,6 +113,54 @@ def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
         "n": len(answers),
         "per_class": per_class,
     }
+
+
+def score_votes(answers: pd.DataFrame) -> dict[str, float] | None:
+    """Compare predictions with FER+'s votes, on the faces with a majority; None if there are none.
+
+    `accuracy` is that against the majority. Faces of a class that the network lacks (contempt, for one trained from
+    labels) count as errors. The means over classes (`balanced_accuracy`) and the comparisons of probabilities are over
+    the classes that it has: `log_loss` against the distribution of the votes, `calibration_error` of the most likely
+    class (expected calibration error in 15 bins: Guo et al. 2017, arXiv 1706.04599), both only if the table has
+    probabilities. `agreement` is that with five held-out voters and `people` the number of people that agree as often
+    (`data/people.py`), on the faces with ten votes.
+    """
+    votes = votes_of(answers)
+    clear = np.zeros(len(answers), bool) if votes is None else majority(votes) != UNLABELLED
+    if votes is None or not clear.any():
+        return None
+    answers, votes = answers[clear], votes[clear]
+    right, predicted = majority(votes), answers.predicted.to_numpy()
+    hits = predicted == right
+    names = [name for name in VOTE_CLASSES if PROBABILITY_COLUMN.format(name) in answers]
+    known = len(names) or len(VOTE_CLASSES)
+    own = right < known
+    found = {"accuracy": hits.mean(), "faces": len(hits)}
+    if own.any():
+        found["balanced_accuracy"] = pd.Series(hits[own]).groupby(right[own]).mean().mean()
+    if names and own.any():
+        shares = answers[[PROBABILITY_COLUMN.format(name) for name in names]].to_numpy()[own]
+        found["log_loss"] = _log_loss(shares, distribution(votes[own])[:, :known])
+        found["calibration_error"] = _calibration_error(shares.max(1), hits[own])
+    ten = has_panel(votes)
+    if ten.any():
+        voters = panel(votes[ten])
+        found["agreement"] = voters.agreement(predicted[ten]).mean()
+        found["people"] = worth(found["agreement"], voters.people.mean(0))
+    return {name: float(value) for name, value in found.items()}
+
+
+def _log_loss(shares: np.ndarray, targets: np.ndarray) -> float:
+    """Mean cross-entropy of probabilities against distributions, both `(N, C)`."""
+    targets = targets / targets.sum(1, keepdims=True)
+    return -(targets * np.log(np.maximum(shares, LEAST_PROBABILITY))).sum(1).mean()
+
+
+def _calibration_error(confidence: np.ndarray, hits: np.ndarray) -> float:
+    """Mean distance between confidence and accuracy over bins of equal width, weighted by their faces."""
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = pd.Series(confidence - hits).groupby(bins).sum().abs()
+    return gaps.sum() / len(hits)
 
 
 def _share(hits: pd.Series) -> float | None:
@@ -150,9 +225,8 @@ def _metrics(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[
     metrics = {"accuracy": found["accuracy"], "faces": found["n"]}
     if answers.part.iloc[0] != VALIDATION:
         metrics |= {name: found[name] for name in ("accuracy_flip_averaged", "accuracy_without_leak")}
-    if "majority" in answers:
-        by_votes = score(answers, "majority")
-        metrics |= {"votes_accuracy": by_votes["accuracy"], "votes_faces": by_votes["n"]}
+    for suffix, rows in {"": answers, "_without_leak": answers[~answers.leaked]}.items():
+        metrics |= {f"votes_{name}{suffix}": value for name, value in (score_votes(rows) or {}).items()}
     if framing := framing_loss(network, part, answers):
         metrics |= {f"framing_{name}": value for name, value in framing.items()}
     return {name: value for name, value in metrics.items() if value is not None}

@@ -12,11 +12,11 @@ import pandas as pd
 
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path, atomic_write
-from fer_utils.training.metrics import PROBABILITY_COLUMN
+from fer_utils.training.metrics import PROBABILITY_COLUMN, add_votes, votes_of
 from fer_utils.training.runs import read_record
 
-SHARED = ("part", "face", "label", "leaked")  # columns of predictions that do not depend on the network
-OWN = ("majority", "predicted", "predicted_flip_averaged")  # the votes may differ between runs
+SHARED = ("part", "face", "label", "leaked")  # columns of predictions that do not depend on the network, besides votes
+OWN = ("predicted", "predicted_flip_averaged")
 
 
 def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
@@ -29,22 +29,31 @@ def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
     about, predictions = read_record(run), read_predictions(run)
     if about is None:
         raise InputError(f"{run}: this run is not finished; train it first")
-    faces = _shared_file(record, about["fingerprint"])
-    if not faces.exists():
-        # Through lists, since savez refuses the object arrays of strings.
-        shared = {name: np.array(predictions[name].tolist()) for name in SHARED if name in predictions}
-        with atomic_path(faces) as draft:
-            np.savez_compressed(draft, allow_pickle=False, **shared)
+    _write_shared(_shared_file(record, about["fingerprint"]), predictions, run)
     columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
     roots = np.round(255 * np.sqrt(predictions[columns].to_numpy())).astype(np.uint8)
     with atomic_path(record / "predictions.npz") as draft:
-        own = {name: predictions[name].to_numpy(np.int8) for name in OWN if name in predictions}
+        own = {name: predictions[name].to_numpy(np.int8) for name in OWN}
         np.savez_compressed(draft, allow_pickle=False, roots=roots, **own)
     for name in ("history.csv", *(["weights.safetensors"] if with_weights else [])):
         with atomic_path(record / name) as draft:
             shutil.copyfile(run / name, draft)
     atomic_write(record / "run.json", (run / "run.json").read_bytes())  # last, since it marks the record as complete
     return record
+
+
+def _write_shared(file: Path, predictions: pd.DataFrame, run: Path) -> None:
+    """Write the columns that all runs share; `InputError` if the records have other faces or votes."""
+    # Through lists, since savez refuses the object arrays of strings.
+    shared = {name: np.array(predictions[name].tolist()) for name in SHARED}
+    shared |= {} if (votes := votes_of(predictions)) is None else {"votes": votes.astype(np.uint8)}
+    if not file.exists():
+        with atomic_path(file) as draft:
+            np.savez_compressed(draft, allow_pickle=False, **shared)
+        return
+    with np.load(file) as stored:
+        if set(stored) != set(shared) or any(not np.array_equal(stored[name], shared[name]) for name in shared):
+            raise InputError(f"{run}: its faces or votes are not those of {file}. Give it a folder of its own")
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
@@ -58,9 +67,9 @@ def read_predictions(folder: Path) -> pd.DataFrame:
         probabilities = (own["roots"] / 255.0) ** 2
         probabilities /= probabilities.sum(1, keepdims=True)
         columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
-        table = {name: faces[name] for name in faces}
-        table |= {name: own[name].astype(np.int64) for name in OWN if name in own}
-        return pd.DataFrame(table | dict(zip(columns, probabilities.T, strict=True)))
+        table = add_votes(pd.DataFrame({name: faces[name] for name in SHARED}), faces.get("votes"))
+        answers = {name: own[name].astype(np.int64) for name in OWN}
+        return table.assign(**answers, **dict(zip(columns, probabilities.T, strict=True)))
 
 
 def _shared_file(record: Path, fingerprint: str) -> Path:

@@ -76,10 +76,9 @@ def test_a_notebook_works_with_papermill_alone(csv_file: Path, tmp_path: Path, f
     assert faces.fingerprint in runs[0].read_text()
 
 
-@pytest.mark.parametrize("name", ["epoch", "budgets"])  # a slip, and a parameter of another notebook
-def test_an_unknown_name_that_papermill_injects_is_refused_before_anything_runs(name: str, tmp_path: Path) -> None:
-    parameters = {name: 3, "runs_dir": str(tmp_path / "runs")}
-    with pytest.raises(PapermillExecutionError, match=f"unknown parameter '{name}'.* data, models, .* language"):
+def test_an_unknown_name_that_papermill_injects_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    parameters = {"budgets": 3, "runs_dir": str(tmp_path / "runs")}  # a parameter of another notebook
+    with pytest.raises(PapermillExecutionError, match=r"unknown parameter 'budgets'.* data, models, .* language"):
         papermill.execute_notebook(FIXTURES / "study.ipynb", tmp_path / "out.ipynb", parameters, progress_bar=False)
     assert not (tmp_path / "runs").exists()
 

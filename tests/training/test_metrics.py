@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -8,7 +9,15 @@ from torch import nn
 from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet, canonical, mark_duplicates
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.models.recognizer import Recognizer
-from fer_utils.training.metrics import examine, framing_loss, logits, prediction_table, score
+from fer_utils.training.metrics import (
+    add_votes,
+    examine,
+    framing_loss,
+    logits,
+    prediction_table,
+    score,
+    score_votes,
+)
 
 
 def brightness(faces: np.ndarray) -> np.ndarray:
@@ -106,3 +115,24 @@ def test_random_framing_costs_a_reader_of_edges_its_accuracy(faces: FaceSet) -> 
     assert found["low"] < found["mean"] < found["high"] <= 1.1
     first, again = (framing_loss(READ, part, prediction_table(READ, part)) for _ in range(2))
     assert first == again
+
+
+def test_answers_are_compared_with_the_votes_on_clear_faces() -> None:
+    votes = np.zeros((5, 10), int)
+    votes[0, 3] = votes[1, 3] = votes[2, 6] = 10
+    votes[3, [3, 6]] = 5  # no majority
+    votes[4, 7] = 10  # contempt
+    shares = np.full((5, 7), 0.1)
+    shares[:, 3] = 0.4
+    answers = add_votes(pd.DataFrame({"predicted": [3] * 5}), votes)
+    found = score_votes(answers.assign(**{f"p_{name}": column for name, column in zip(CLASSES, shares.T, strict=True)}))
+    assert found is not None
+    assert (found["faces"], found["accuracy"]) == (4, 0.5)
+    assert found["balanced_accuracy"] == 0.5  # happy 1, neutral 0; contempt is not a class of this network
+    assert found["log_loss"] == pytest.approx(-(2 * np.log(0.4) + np.log(0.1)) / 3)
+    assert found["calibration_error"] == pytest.approx(2 / 3 - 0.4)
+    assert found["agreement"] == 0.5
+    assert found["people"] == 0  # people who all agree are never wrong
+    assert set(score_votes(answers) or {}) == {"accuracy", "balanced_accuracy", "faces", "agreement", "people"}
+    assert score_votes(answers[answers.majority < 0]) is None
+    assert score_votes(pd.DataFrame({"predicted": [3]})) is None
