@@ -261,36 +261,104 @@ def evaluate(
 
     Example: fer evaluate compact-46k --data fer2013.csv
     """
-    import pandas as pd
-
+    from fer_utils.analysis.people import score_all
     from fer_utils.data.load import load
     from fer_utils.inference.recognizer import open_recognizer
-    from fer_utils.training.metrics import framing_loss, labelled_part, prediction_table, score, truth_of
+    from fer_utils.training.metrics import framing_loss, labelled_part, prediction_table, truth_of
 
     read, faces = open_recognizer(model, device), load(data, ferplus)
     part = labelled_part(faces, usage)
     answers = prediction_table(read, part)
-    metrics, framing = score(answers), framing_loss(read, part, answers)
-    votes = score(answers, "majority") if "majority" in answers else None
+    found, framing = score_all(answers), framing_loss(read, part, answers)
     if as_json:
         about = {"model": read.model, "classes": read.classes, "data": faces.name, "usage": usage}
-        print(json.dumps({**about, **metrics, "framing_loss": framing, "votes": votes}))
+        print(json.dumps({**about, **found, "framing_loss": framing}))
         return
-    print(f"{read.model} on {usage} of {faces.name}: accuracy {metrics['accuracy']:.4f} of {metrics['n']:,} faces")
-    print(f"with horizontal-flip test-time augmentation: {metrics['accuracy_flip_averaged']:.4f}")
-    if metrics["accuracy_without_leak"] is not None:
-        print(f"deduplicated (without faces that are also in Training): {metrics['accuracy_without_leak']:.4f}")
+    _print_scores(f"{read.model} on {usage} of {faces.name}", found)
     if framing:
         interval = f"{100 * framing['low']:.1f} to {100 * framing['high']:.1f}"
         print(f"random framing costs {100 * framing['mean']:.1f} points (95 % confidence interval: {interval})")
-    if votes:
-        print(f"accuracy against the majority of FER+'s voters: {votes['accuracy']:.4f} of {votes['n']:,} faces")
-        if len(read.classes) < len(votes["per_class"]):
-            print(f"(this network has {len(read.classes)} of the voters' {len(votes['per_class'])} classes)")
-    own = votes if votes and truth_of(read) == "majority" else metrics
-    table = pd.DataFrame(own["per_class"]).T.rename_axis("class").reset_index()
-    table = table.astype({"precision": float, "recall": float, "n": int})
-    _print_table("By class", table)
+    own = found["votes"] if found["votes"] and truth_of(read) == "majority" else found
+    _print_classes(own["per_class"])
+
+
+def _print_scores(title: str, found: dict[str, Any]) -> None:
+    """Print accuracies on labels and votes, and what they are worth in people."""
+    print(f"{title}: accuracy {found['accuracy']:.4f} of {found['n']:,} faces")
+    if found["accuracy_flip_averaged"] is not None:
+        print(f"with horizontal-flip test-time augmentation: {found['accuracy_flip_averaged']:.4f}")
+    if found["accuracy_without_leak"] is not None:
+        print(f"deduplicated (without faces that are also in Training): {found['accuracy_without_leak']:.4f}")
+    for name, votes in {
+        "FER+'s votes": found["votes"],
+        "FER+'s votes, deduplicated": found["votes_without_leak"],
+    }.items():
+        if votes:
+            _print_votes(name, votes)
+
+
+def _print_votes(name: str, votes: dict[str, Any]) -> None:
+    print(f"{name}: accuracy {votes['accuracy']:.4f} against the majority of {votes['faces']:,.0f} faces")
+    measures = {name: votes[name] for name in ("balanced_accuracy", "log_loss", "calibration_error") if name in votes}
+    print("  " + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measures.items()))
+    if missing := set(votes["per_class"]) - set(votes["classes"]):
+        print(f"  over its {len(votes['classes'])} classes; in the accuracy, {', '.join(missing)} counts as an error")
+    if "people" in votes:
+        value, low, high = (_people(votes[name]) for name in ("people", "people_low", "people_high"))
+        interval = "" if low == high else f" (95 % confidence interval: {low} to {high})"
+        print(f"  agrees with five held-out voters on {votes['agreement']:.4f} of the faces: worth {value}{interval}")
+
+
+def _people(number: float) -> str:
+    from fer_utils.data.people import LESS_THAN_ONE, MORE_THAN_FIVE
+
+    words = {LESS_THAN_ONE: "less than one person", MORE_THAN_FIVE: "more than five people"}
+    return words.get(number, f"{number:.1f} people")
+
+
+def _print_classes(per_class: dict[str, Any]) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame(per_class).T.rename_axis("class").reset_index()
+    _print_table("By class", table.astype({"precision": float, "recall": float, "n": int}))
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Argument(dir_okay=False, help="CSV with a row per face; see below.")],
+    data: Data,
+    usage: Annotated[str, typer.Option(help="PublicTest, PrivateTest or validation.")] = "PublicTest",
+    order: Annotated[str, typer.Option(help="What numbers of classes mean: fer2013 or ferplus.")] = "fer2013",
+    parameters: Annotated[
+        int | None, typer.Option(min=1, help="Compare with our networks nearest to this number of parameters.")
+    ] = None,
+    ferplus: FerPlus = "",
+    as_json: AsJson = False,
+) -> None:
+    """Score the predictions of any network on labels, votes and people.
+
+    Columns: `row` (in fer2013.csv, from 0) or `face` (hash of the pixels, as in a run's predictions.csv); and `label`
+    (name or number of a class), or a probability for each class, or both. Other columns are ignored.
+
+    Example: fer score submission.csv --data fer2013.csv --parameters 50000
+    """
+    from fer_utils.analysis.people import score_all
+    from fer_utils.analysis.scoring import compare_with_ours, read_answers
+    from fer_utils.data.load import load
+
+    faces = load(data, ferplus)
+    answers = read_answers(predictions, faces, usage, order)
+    found = score_all(answers)
+    ours = compare_with_ours(answers, faces, usage, parameters) if parameters else []
+    if as_json:
+        print(json.dumps({"data": faces.name, "usage": usage, **found, "comparisons": ours}))
+        return
+    _print_scores(f"{predictions} on {usage} of {faces.name}", found)
+    for each in ours:
+        lead, low, high = (f"{each[name]:+z.1f}" for name in ("points", "low", "high"))
+        against = f"against {each['network']} ({each['parameters']:,} parameters) on {each['truth']}s"
+        print(f"{against}: {lead} points ({low} to {high}), p = {each['p']:.3g} (McNemar's test)")
+    _print_classes((found["votes"] or found)["per_class"])
 
 
 @app.command()

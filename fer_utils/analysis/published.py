@@ -1,11 +1,14 @@
-"""Published results: the original report and other projects."""
+"""Published results: our own runs, the original report, and other projects."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from fer_utils.analysis.summary import is_demo
+from fer_utils.files import PACKAGE
+from fer_utils.training.runs import results
 
+RECORDS = PACKAGE / "published"  # records of runs without images or weights (`training/records.py`)
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
 # The original report: validation for questions 2 and 3, PublicTest for question 1.
 ORIGINAL = pd.DataFrame(
@@ -26,3 +29,11 @@ ORIGINAL = pd.DataFrame(
 def original(table: pd.DataFrame) -> pd.DataFrame:
     """The original report's accuracies by model; none for a table of demo results."""
     return (ORIGINAL[:0] if is_demo(table) else ORIGINAL).set_index("model")
+
+
+def published_runs() -> pd.DataFrame:
+    """The results table of the published runs, which need neither FER2013 nor training.
+
+    Runs with an empty `key` are of bundled networks that were trained before the study, each in its own way.
+    """
+    return results(sorted(file.parent for file in RECORDS.glob("*/run.json")))

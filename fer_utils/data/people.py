@@ -23,11 +23,12 @@ class Panel:
     """The voters of N faces, averaged over the splits of their votes.
 
     `reference[i, a]` is the share of face i's point that answer a wins; `people[i, k]` is what the most frequent answer
-    of k + 1 people wins.
+    of k + 1 people wins. `one_person[a, b]` counts faces where the reference is a and one person says b.
     """
 
     reference: np.ndarray  # float64 (N, 10), with the columns `BALLOT`
     people: np.ndarray  # float64 (N, 5)
+    one_person: np.ndarray  # float64 (10, 10)
 
     def agreement(self, answers: np.ndarray) -> np.ndarray:
         """What answers `(N,)`, as numbers in `BALLOT`, win on each face: `(N,)`."""
@@ -44,13 +45,15 @@ def panel(votes: np.ndarray) -> Panel:
     ballots = np.repeat(np.tile(np.arange(len(BALLOT)), len(votes)), votes.ravel()).reshape(-1, VOTERS)
     rng = np.random.default_rng(0)
     reference, people = np.zeros(votes.shape), np.zeros((len(votes), PEOPLE))
+    one_person = np.zeros((len(BALLOT), len(BALLOT)))
     for _ in range(SPLITS):
         drawn = np.eye(len(BALLOT))[rng.permuted(ballots, axis=1)]  # (N, 10 voters, 10 answers)
         right = _winners(drawn[:, :REFERENCE].sum(1))
         reference += right
         groups = drawn[:, REFERENCE:].cumsum(1)
         people += (_winners(groups) * right[:, None]).sum(2)
-    return Panel(reference / SPLITS, people / SPLITS)
+        one_person += right.T @ groups[:, 0]
+    return Panel(reference / SPLITS, people / SPLITS, one_person / SPLITS)
 
 
 def worth(agreement: np.ndarray, people: np.ndarray) -> np.ndarray:

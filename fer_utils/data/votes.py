@@ -69,6 +69,12 @@ def match_votes(faces: FaceSet, table: VoteTable | None = None) -> np.ndarray:
     return np.concatenate([table.votes, none])[_match(faces, table)]  # -1 indexes `none`
 
 
+def row_numbers(faces: FaceSet) -> np.ndarray:
+    """The row of each face in fer2013.csv, counted from 0; if any is not of FER2013, that in its own file: `(N,)`."""
+    found = _match(faces, bundled())
+    return np.arange(len(faces)) if (found < 0).any() else found
+
+
 def _match(faces: FaceSet, table: VoteTable) -> np.ndarray:
     """The row of the table for each face, -1 for none: int64 `(N,)`."""
     found = np.full(len(faces), -1, np.int64)

@@ -24,6 +24,12 @@ def bundled_names() -> list[str]:
     return sorted(file.name.removesuffix(SUFFIX) for file in BUNDLED.glob(f"*{SUFFIX}"))
 
 
+def bundled_models(target: str) -> list[str]:
+    """The models with bundled weights of a target, sorted."""
+    ending = f".{DATA_OF_TARGET[target]}"
+    return [name.removesuffix(ending) for name in bundled_names() if name.endswith(ending)]
+
+
 def locate(net: str) -> Path:
     """The weights file of a bundled name, run folder or file; `InputError` if none."""
     if file := bundled(net):  # takes precedence over a folder of that name; `./cnn-48k` is the folder

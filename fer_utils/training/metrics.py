@@ -97,7 +97,7 @@ def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
     """
     answers = answers[answers[truth] != UNLABELLED]
     right = answers[truth]
-    hits = answers.predicted == right
+    hits, flipped = answers.predicted == right, "predicted_flip_averaged" in answers
     per_class = {
         name: {
             "precision": _share(hits[answers.predicted == label]),
@@ -108,7 +108,7 @@ def score(answers: pd.DataFrame, truth: str = "label") -> dict[str, Any]:
     }
     return {
         "accuracy": _share(hits),
-        "accuracy_flip_averaged": _share(answers.predicted_flip_averaged == right),
+        "accuracy_flip_averaged": _share(answers.predicted_flip_averaged == right) if flipped else None,
         "accuracy_without_leak": _share(hits[~answers.leaked]),
         "n": len(answers),
         "per_class": per_class,
@@ -215,18 +215,19 @@ def examine(network: Recognizer, faces: FaceSet) -> tuple[pd.DataFrame, dict[str
         part = labelled_part(faces, name)
         answers = prediction_table(network, part).assign(part=name)
         tables.append(answers)
-        metrics |= {f"{name}_{key}": value for key, value in _metrics(network, part, answers).items()}
+        found = part_metrics(answers)
+        if framing := framing_loss(network, part, answers):
+            found |= {f"framing_{end}": value for end, value in framing.items()}
+        metrics |= {f"{name}_{key}": value for key, value in found.items()}
     return pd.concat(tables, ignore_index=True), metrics
 
 
-def _metrics(network: Recognizer, part: FaceSet, answers: pd.DataFrame) -> dict[str, float]:
-    """The metrics of a part for the results table, without those that are None."""
+def part_metrics(answers: pd.DataFrame) -> dict[str, float]:
+    """The metrics of a part, all rows of a table, for the results table, without those that are None."""
     found = score(answers)
     metrics = {"accuracy": found["accuracy"], "faces": found["n"]}
     if answers.part.iloc[0] != VALIDATION:
         metrics |= {name: found[name] for name in ("accuracy_flip_averaged", "accuracy_without_leak")}
     for suffix, rows in {"": answers, "_without_leak": answers[~answers.leaked]}.items():
         metrics |= {f"votes_{name}{suffix}": value for name, value in (score_votes(rows) or {}).items()}
-    if framing := framing_loss(network, part, answers):
-        metrics |= {f"framing_{name}": value for name, value in framing.items()}
     return {name: value for name, value in metrics.items() if value is not None}

@@ -6,6 +6,7 @@ weights if the run is a teacher. Columns shared by all runs on a data set are st
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,15 +27,10 @@ def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
     run is not finished.
     """
     record = records / run.name
-    about, predictions = read_record(run), read_predictions(run)
+    about = read_record(run)
     if about is None:
         raise InputError(f"{run}: this run is not finished; train it first")
-    _write_shared(_shared_file(record, about["fingerprint"]), predictions, run)
-    columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
-    roots = np.round(255 * np.sqrt(predictions[columns].to_numpy())).astype(np.uint8)
-    with atomic_path(record / "predictions.npz") as draft:
-        own = {name: predictions[name].to_numpy(np.int8) for name in OWN}
-        np.savez_compressed(draft, allow_pickle=False, roots=roots, **own)
+    write_predictions(read_predictions(run), about, record)
     for name in ("history.csv", *(["weights.safetensors"] if with_weights else [])):
         with atomic_path(record / name) as draft:
             shutil.copyfile(run / name, draft)
@@ -42,7 +38,17 @@ def write_record(run: Path, records: Path, *, with_weights: bool) -> Path:
     return record
 
 
-def _write_shared(file: Path, predictions: pd.DataFrame, run: Path) -> None:
+def write_predictions(predictions: pd.DataFrame, about: dict[str, Any], record: Path) -> None:
+    """Write the predictions of a record whose `run.json` is `about`."""
+    _write_shared(_shared_file(record, about["fingerprint"]), predictions, record)
+    columns = [PROBABILITY_COLUMN.format(name) for name in about["classes"]]
+    roots = np.round(255 * np.sqrt(predictions[columns].to_numpy())).astype(np.uint8)
+    with atomic_path(record / "predictions.npz") as draft:
+        own = {name: predictions[name].to_numpy(np.int8) for name in OWN}
+        np.savez_compressed(draft, allow_pickle=False, roots=roots, **own)
+
+
+def _write_shared(file: Path, predictions: pd.DataFrame, record: Path) -> None:
     """Write the columns that all runs share; `InputError` if the records have other faces or votes."""
     # Through lists, since savez refuses the object arrays of strings.
     shared = {name: np.array(predictions[name].tolist()) for name in SHARED}
@@ -53,7 +59,7 @@ def _write_shared(file: Path, predictions: pd.DataFrame, run: Path) -> None:
         return
     with np.load(file) as stored:
         if set(stored) != set(shared) or any(not np.array_equal(stored[name], shared[name]) for name in shared):
-            raise InputError(f"{run}: its faces or votes are not those of {file}. Give it a folder of its own")
+            raise InputError(f"{record}: its faces or votes are not those of {file}. Give it a folder of its own")
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -1,0 +1,163 @@
+"""How many people is a network worth? Networks, FER2013's label and people against five held-out voters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from fer_utils.analysis.statistics import LEVEL, RESAMPLES, predictions
+from fer_utils.analysis.summary import final_measure
+from fer_utils.data.faces import UNLABELLED
+from fer_utils.data.people import Panel, has_panel, panel, worth
+from fer_utils.data.votes import BALLOT, VOTE_CLASSES, distribution
+from fer_utils.errors import InputError
+from fer_utils.models.bundled import DATA_OF_TARGET
+from fer_utils.training.metrics import PROBABILITY_COLUMN, score, score_votes, votes_of
+
+CHOSEN_BY = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # a network is chosen by these
+LABEL = "label"
+GROUPS = 6  # of faces, by the voters' entropy
+
+
+def networks(table: pd.DataFrame) -> pd.DataFrame:
+    """The best run of each model and target on validation, with its name, such as `compact-46k.ferplus`."""
+    best = []
+    for target, column in CHOSEN_BY.items():
+        runs = table[table.target == target]
+        if column in runs and len(runs := runs.dropna(subset=column)):
+            best.append(runs.loc[runs.groupby("model")[column].idxmax()])
+    chosen = pd.concat(best) if best else table[:0]
+    names = chosen.model + "." + chosen.target.map(DATA_OF_TARGET)
+    return chosen.assign(network=names).sort_values(["target", "parameters"], ignore_index=True)
+
+
+def answers_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The predictions of each network (`networks`) on the test faces that have a majority and ten votes."""
+    measure, said = final_measure(table), {}
+    for name, run in networks(table)[["network", "run"]].itertuples(index=False):
+        answers = predictions(run)
+        answers = answers[answers.part == measure]
+        if (clear := _with_panel(answers)) is not None:
+            said[name] = clear
+    return said
+
+
+def _with_panel(answers: pd.DataFrame) -> pd.DataFrame | None:
+    """The faces with a majority and ten votes; None if there are none."""
+    votes = votes_of(answers)
+    found = answers[:0] if votes is None else answers[(answers.majority != UNLABELLED) & has_panel(votes)]
+    return found.reset_index(drop=True) if len(found) else None
+
+
+def voters_of(said: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, Panel]:
+    """The faces that all networks answered, and the panel of their voters.
+
+    Raises `InputError` if the networks answered different faces.
+    """
+    (name, faces), *others = said.items()
+    for other, answers in others:
+        if not answers.face.equals(faces.face):
+            raise InputError(f"{name} and {other} were not evaluated on the same faces. Evaluate both on the same data")
+    votes = votes_of(faces)
+    assert votes is not None, "answers_of leaves out networks without votes"
+    return faces, panel(votes)
+
+
+def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) -> pd.DataFrame:
+    """How often people, FER2013's label and networks agree with five held-out voters, and what that is worth.
+
+    One row each, by name: `1`..`5` for people, `label`, and the networks. Columns: `agreement`, `people` (the number of
+    people that agree as often, `data/people.py`), and the 95 % confidence intervals `agreement_low`..`agreement_high`
+    and `people_low`..`people_high` (percentiles of a bootstrap over faces, the same for all rows). `deduplicated`
+    leaves out faces that are also in Training.
+    """
+    faces, voters = voters_of(said)
+    kept = ~faces.leaked.to_numpy() if deduplicated else np.ones(len(faces), bool)
+    rows = {str(k + 1): column for k, column in enumerate(voters.people.T)}
+    rows[LABEL] = voters.agreement(faces.label.to_numpy())
+    rows |= {name: voters.agreement(answers.predicted.to_numpy()) for name, answers in said.items()}
+    won = np.stack(list(rows.values()))[:, kept].T  # (faces, rows)
+    n = len(won)
+    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
+    people = slice(0, voters.people.shape[1])
+    means, drawn = won.mean(0), weights @ won
+    ends = [LEVEL / 2, 1 - LEVEL / 2]
+    values = {"agreement": (means, drawn)}
+    values["people"] = (worth(means, means[people]), worth(drawn, drawn[:, None, people]))
+    found = pd.DataFrame(index=list(rows))
+    for name, (value, samples) in values.items():
+        found[name] = value
+        found[[f"{name}_low", f"{name}_high"]] = np.quantile(samples, ends, axis=0).T
+    return found
+
+
+def score_all(answers: pd.DataFrame) -> dict[str, Any]:
+    """The scores on labels (`metrics.score`), and `votes` and `votes_without_leak`: those on votes, or None.
+
+    They have accuracy and per-class scores against the majority, the `classes` of the network, the measures of
+    `metrics.score_votes`, and the confidence intervals of `agreements`.
+    """
+    found: dict[str, Any] = score(answers)
+    for name, rows in {"votes": answers, "votes_without_leak": answers[~answers.leaked]}.items():
+        found[name] = score_votes(rows)
+        if found[name] is None:
+            continue
+        classes = [each for each in VOTE_CLASSES if PROBABILITY_COLUMN.format(each) in rows]
+        found[name] |= {"per_class": score(rows, "majority")["per_class"], "classes": classes or list(VOTE_CLASSES)}
+        if (clear := _with_panel(rows)) is not None:
+            found[name] |= agreements({"network": clear}).loc["network"].to_dict()
+    return found
+
+
+def confusions(said: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """What one person (`1`) and networks answer where five voters see a class: shares `(8, 10)` of each row.
+
+    Rows are the classes of `VOTE_CLASSES`, columns the answers of `BALLOT`.
+    """
+    _, voters = voters_of(said)
+    counts = {"1": voters.one_person}
+    for name, answers in said.items():
+        counts[name] = voters.reference.T @ np.eye(len(BALLOT))[answers.predicted.to_numpy()]
+    rows = len(VOTE_CLASSES)
+    return {name: table[:rows] / np.maximum(table[:rows].sum(1, keepdims=True), 1) for name, table in counts.items()}
+
+
+def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The entropy of each network's probabilities against that of the votes, in bits.
+
+    Faces are in six groups of about equal size by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
+    means of a group), and `correlation` (Spearman's, over all faces).
+    """
+    faces, _ = voters_of(said)
+    votes = votes_of(faces)
+    assert votes is not None
+    theirs = _entropy(distribution(votes))
+    groups = pd.qcut(pd.Series(theirs).rank(method="first"), GROUPS, labels=False)
+    rows = []
+    for name, answers in said.items():
+        own = _entropy(answers.filter(regex=f"^{PROBABILITY_COLUMN.format('')}").to_numpy())
+        means = pd.DataFrame({"voters": theirs, "entropy": own}).groupby(groups).mean()
+        rows.append(means.assign(network=name, correlation=spearmanr(theirs, own).statistic))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _entropy(shares: np.ndarray) -> np.ndarray:
+    """The entropy of distributions `(N, C)` in bits."""
+    return -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(1)
+
+
+def gains(small: pd.DataFrame, large: pd.DataFrame) -> pd.DataFrame:
+    """What a larger network gains over a smaller one, where the label is what most voters see, and elsewhere.
+
+    Two rows, `same` and `other`: `faces`, the accuracies on labels `small` and `large`, and `gain` in percentage points
+    of all faces, so that both gains add up to that of the accuracy on labels.
+    """
+    same = (small.label == small.majority).to_numpy()
+    rows = {}
+    for name, part in {"same": same, "other": ~same}.items():
+        hits = [(answers.predicted == answers.label).to_numpy()[part] for answers in (small, large)]
+        one, two = (float(hit.mean()) for hit in hits)
+        rows[name] = {"faces": int(part.sum()), "small": one, "large": two, "gain": 100 * (two - one) * part.mean()}
+    return pd.DataFrame(rows).T

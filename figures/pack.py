@@ -1,0 +1,93 @@
+"""Pack the published runs into the package: `python -m figures.pack DATA`, in the clone.
+
+The records of the study are copied without their weights. A bundled network without such a record, since it was trained
+before the study, gets one without a history: from its row in `figures/runs.csv`, and from its predictions on DATA.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fer_utils.analysis.published import RECORDS
+from fer_utils.data.faces import FaceSet
+from fer_utils.data.load import load
+from fer_utils.files import atomic_write
+from fer_utils.models import weights
+from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, SUFFIX
+from fer_utils.training import metrics
+from fer_utils.training.records import write_predictions
+from fer_utils.training.runs import COLUMNS, FORMAT_VERSION, read_json
+from figures.publish import read_tables
+
+STUDY, RUNS = Path("figures/records"), Path("figures/runs.csv")
+# Columns of runs.csv that are keys of run.json.
+PLAIN = (
+    "model", "family", "parameters", "multiply_adds", "seed", "start", "target", "precision", "data", "fingerprint",
+    "seconds", "finished", "device", "threads",
+)  # fmt: skip
+
+
+def pack(faces: FaceSet) -> None:
+    """Copy the study's records, and write those of earlier bundled networks."""
+    RECORDS.mkdir(exist_ok=True)
+    for file in STUDY.glob("faces-*.npz"):
+        shutil.copyfile(file, RECORDS / file.name)
+    finished = set()
+    for file in STUDY.glob("*/run.json"):
+        without = shutil.ignore_patterns(f"*{SUFFIX}")
+        shutil.copytree(file.parent, RECORDS / file.parent.name, ignore=without, dirs_exist_ok=True)
+        finished.add(read_json(file)["finished"])
+    table = read_tables([RUNS])
+    for _, row in table[table.shipped].iterrows():
+        record = RECORDS / f"{row.model}.{DATA_OF_TARGET[row.target]}_earlier"
+        if row.finished in finished:  # the study has trained it anew
+            shutil.rmtree(record, ignore_errors=True)
+        else:
+            _pack_earlier(row, faces, record)
+
+
+def _pack_earlier(row: pd.Series, faces: FaceSet, record: Path) -> None:
+    """Write the record of a bundled network, unless it is there already."""
+    file = BUNDLED / f"{record.name.removesuffix('_earlier')}{SUFFIX}"
+    if read_json(record / "run.json").get("weights") == weights.digest(file):
+        return
+    trained = weights.load_weights(file)
+    network = metrics.recognizer(trained, torch.device("cpu"))
+    tables: list[pd.DataFrame] = []
+    scores: dict[str, float] = {}
+    for part in (metrics.VALIDATION, "PublicTest"):
+        answers = metrics.prediction_table(network, metrics.labelled_part(faces, part)).assign(part=part)
+        scores |= {f"{part}_{key}": value for key, value in metrics.part_metrics(answers).items()}
+        tables.append(answers)
+    about = {
+        "format": FORMAT_VERSION,
+        "key": "",
+        "identity": {},
+        "weights": weights.digest(file),
+        "recipe": {"name": row.recipe} | {name: row[name] for name in COLUMNS},
+        "teachers": [title for title in row.teachers.split(" + ") if title],
+        "classes": trained.classes,
+        "metrics": scores,
+        "versions": {name: row[name] for name in ("code", "torch", "python")},
+        "bytes": {},
+    }
+    about |= {name: row[name] for name in PLAIN}
+    write_predictions(pd.concat(tables, ignore_index=True), about, record)
+    atomic_write(record / "run.json", json.dumps(about, indent=1, default=_plain))
+    print(record, flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy number as a Python number."""
+    assert isinstance(value, np.generic)
+    return value.item()
+
+
+if __name__ == "__main__":
+    pack(load(sys.argv[1]))
