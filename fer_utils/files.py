@@ -16,7 +16,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk or quota, file too
 
 def code_version() -> str:
     """A hash of the package's code, texts and tables, to detect other versions."""
-    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv", ".md"))
+    files = sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".toml", ".csv", ".md", ".json"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from fer_utils.analysis.statistics import LEVEL, RESAMPLES, predictions
+from fer_utils.analysis.statistics import LEVEL, RESAMPLES, Difference, predictions
 from fer_utils.analysis.summary import final_measure
 from fer_utils.data.faces import UNLABELLED
 from fer_utils.data.people import Panel, has_panel, panel, worth
-from fer_utils.data.votes import BALLOT, VOTE_CLASSES, distribution
+from fer_utils.data.votes import BALLOT, VOTE_CLASSES
 from fer_utils.errors import InputError
 from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.training.metrics import PROBABILITY_COLUMN, score, score_votes, votes_of
@@ -33,15 +33,27 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return chosen.assign(network=names).sort_values(["target", "parameters"], ignore_index=True)
 
 
+def best_networks(table: pd.DataFrame) -> list[str]:
+    """The network of each target that is best on validation, by name: from labels first, then from votes."""
+    chosen = networks(table)
+    groups = ((chosen[chosen.target == target], column) for target, column in CHOSEN_BY.items())
+    return [rows.network[rows[column].idxmax()] for rows, column in groups if len(rows)]
+
+
 def answers_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The predictions of each network (`networks`) on the test faces that have a majority and ten votes."""
-    measure, said = final_measure(table), {}
-    for name, run in networks(table)[["network", "run"]].itertuples(index=False):
+    """The predictions of each network (`networks`) on the test faces that have a majority and ten votes.
+
+    Networks that answered other faces than the first one of the table are left out.
+    """
+    chosen, measure, said = networks(table), final_measure(table), {}
+    for name, run in chosen[["network", "run"]].itertuples(index=False):
         answers = predictions(run)
         answers = answers[answers.part == measure]
         if (clear := _with_panel(answers)) is not None:
             said[name] = clear
-    return said
+    order = chosen.set_index("network").run.map(list(table.run).index)
+    first = min(said, key=lambda name: order[name], default=None)
+    return {name: answers for name, answers in said.items() if answers.face.equals(said[first].face)}
 
 
 def _with_panel(answers: pd.DataFrame) -> pd.DataFrame | None:
@@ -125,15 +137,16 @@ def confusions(said: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 
 
 def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The entropy of each network's probabilities against that of the votes, in bits.
+    """The entropy of each network's probabilities against that of the votes for its classes, in bits.
 
-    Faces are in six groups of about equal size by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
+    Faces are in groups of about equal size by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
     means of a group), and `correlation` (Spearman's, over all faces).
     """
     faces, _ = voters_of(said)
     votes = votes_of(faces)
-    assert votes is not None
-    theirs = _entropy(distribution(votes))
+    assert votes is not None, "voters_of needs votes"
+    counts = votes[:, : len(VOTE_CLASSES)]
+    theirs = _entropy(counts / counts.sum(1, keepdims=True))
     groups = pd.qcut(pd.Series(theirs).rank(method="first"), GROUPS, labels=False)
     rows = []
     for name, answers in said.items():
@@ -148,16 +161,22 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
     return -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(1)
 
 
-def gains(small: pd.DataFrame, large: pd.DataFrame) -> pd.DataFrame:
-    """What a larger network gains over a smaller one, where the label is what most voters see, and elsewhere.
+def gains(small: pd.DataFrame, large: pd.DataFrame) -> dict[str, float]:
+    """What one network gains over another, in percentage points of all faces.
 
-    Two rows, `same` and `other`: `faces`, the accuracies on labels `small` and `large`, and `gain` in percentage points
-    of all faces, so that both gains add up to that of the accuracy on labels.
+    `labels` is the gain of accuracy on labels, the sum of `seen`, on faces whose label is what most voters see, and
+    `unseen`, on the others. `people` is the gain of agreement with five held-out voters, with its 95 % confidence
+    interval `low`..`high`.
     """
-    same = (small.label == small.majority).to_numpy()
-    rows = {}
-    for name, part in {"same": same, "other": ~same}.items():
-        hits = [(answers.predicted == answers.label).to_numpy()[part] for answers in (small, large)]
-        one, two = (float(hit.mean()) for hit in hits)
-        rows[name] = {"faces": int(part.sum()), "small": one, "large": two, "gain": 100 * (two - one) * part.mean()}
-    return pd.DataFrame(rows).T
+    faces, voters = voters_of({"small": small, "large": large})
+    change = 100 * ((large.predicted == faces.label).astype(float) - (small.predicted == faces.label))
+    seen = faces.label == faces.majority
+    lead = Difference(*(voters.agreement(each.predicted.to_numpy())[None] for each in (large, small)))
+    return {
+        "labels": float(change.mean()),
+        "seen": float(change[seen].sum() / len(faces)),
+        "unseen": float(change[~seen].sum() / len(faces)),
+        "people": lead.points,
+        "low": lead.interval[0],
+        "high": lead.interval[1],
+    }

@@ -10,6 +10,7 @@ from fer_utils.training.runs import results
 
 RECORDS = PACKAGE / "published"  # records of runs without images or weights (`training/records.py`)
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
+PEERS_ON_VOTES = pd.read_csv(Path(__file__).with_name("peers_votes.csv"))  # against the majority and five voters
 # The original report: validation for questions 2 and 3, PublicTest for question 1.
 ORIGINAL = pd.DataFrame(
     [

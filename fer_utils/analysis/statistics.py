@@ -51,7 +51,10 @@ def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Two models on the same faces: `first` and `second` are hits, bool `(seeds, N)`."""
+    """Two models on the same faces: `first` and `second` are hits, bool `(seeds, N)`.
+
+    For `points` and `interval`, they may also be shares of a hit, such as those that tied voters give.
+    """
 
     first: np.ndarray
     second: np.ndarray

@@ -6,6 +6,7 @@ never of networks.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,12 @@ def panel(votes: np.ndarray) -> Panel:
     """
     if (votes.sum(1) != VOTERS).any():
         raise ValueError("a panel needs ten votes on every face")
+    return _panel(votes.astype(np.uint8).tobytes())
+
+
+@lru_cache(maxsize=8)  # tables and figures ask for the same faces many times
+def _panel(counts: bytes) -> Panel:
+    votes = np.frombuffer(counts, np.uint8).reshape(-1, len(BALLOT))
     ballots = np.repeat(np.tile(np.arange(len(BALLOT)), len(votes)), votes.ravel()).reshape(-1, VOTERS)
     rng = np.random.default_rng(0)
     reference, people = np.zeros(votes.shape), np.zeros((len(votes), PEOPLE))

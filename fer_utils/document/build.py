@@ -12,7 +12,7 @@ from fer_utils.analysis.summary import summarize
 from fer_utils.data.load import load
 from fer_utils.document import execute, export
 from fer_utils.document.combine import answers, combine
-from fer_utils.document.parameters import NEEDED, ablation_study, check_parameters, study
+from fer_utils.document.parameters import NEEDED, PUBLISHED, UNTRAINED, ablation_study, check_parameters, study
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
 from fer_utils.models.bundled import bundled
@@ -42,12 +42,13 @@ def make_report(
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
     sources = execute.sources()
     parameters = [_parameters(source, given) for source in sources]
-    data, language, runs_dir = (_common(parameters, name) for name in ("data", "language", "runs_dir"))
-    faces = load(data)
+    training = [each for each in parameters if each["data"] != PUBLISHED]
+    language, runs_dir = (_common(parameters, name) for name in ("language", "runs_dir"))
+    faces = load(_common(training, "data"))
     check_glyphs(faces.name + author)
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
-    table = _train(parameters)
+    table = _train([each for each in training if "target" not in each])
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(combine(executed, table, language, author), out, execute.NOTEBOOKS)
     if figures_dir:
@@ -64,11 +65,14 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     if missing := NEEDED - own.keys():
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
     chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
+    if chosen["data"] == PUBLISHED:  # nothing is trained
+        chosen |= {name: own[name] for name in UNTRAINED}
     check_parameters(chosen)
     for name in ("seeds", "budget_seeds"):
-        whole_numbers(str(chosen.get(name, 0)))
+        if chosen.get(name, "") != "":
+            whole_numbers(str(chosen[name]))
     for name in ("data", "runs_dir"):
-        if chosen.get(name, "demo") not in ("", "demo"):
+        if chosen.get(name, "demo") not in ("", "demo", PUBLISHED):
             chosen[name] = str(Path(chosen[name]).expanduser().resolve())
     return chosen | {"teachers": ",".join(map(_whole_path, split_names(chosen["teachers"])))}
 

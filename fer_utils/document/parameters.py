@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
+from fer_utils.analysis.published import published_runs
 from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
 from fer_utils.models.bundled import bundled
@@ -28,8 +29,11 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "budgets": (str,),
     "budget_seeds": (str, int),
     "budget_epochs": (int,),
+    "target": (str,),
 }
-NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs"}  # in every notebook
+PUBLISHED = "published"  # value of `data`
+UNTRAINED = {"recipe": "quick", "epochs": 0, "device": "auto", "teachers": ""}  # values of parameters of training
+NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "target"}  # in every notebook
 
 
 def study(**parameters: Any) -> pd.DataFrame:
@@ -58,6 +62,29 @@ def ablation_study(**parameters: Any) -> pd.DataFrame:
     return _trained({**parameters, **own}, models)
 
 
+def people_study(**parameters: Any) -> pd.DataFrame:
+    """The published runs and, with a path as `data`, those of `models` trained here with `target` on top.
+
+    On `data` "published" or "demo", `models` and `seeds` select published runs; without them, all are taken.
+    """
+    check_parameters(parameters)
+    if shell := get_ipython():
+        check_injected(shell.user_ns["In"])
+    table, models = published_runs(), split_names(parameters["models"])
+    if parameters["data"] not in (PUBLISHED, "demo"):
+        return pd.concat([_trained(parameters, models), table], ignore_index=True) if models else table
+    for name, own in UNTRAINED.items():
+        if parameters["data"] == PUBLISHED and parameters[name] != own:
+            raise InputError(
+                f"data {PUBLISHED!r} trains nothing, so {name} {parameters[name]!r} has no effect. Leave it out, or "
+                "set `data` to the path of FER2013"
+            )
+    for model in models:
+        check_name("published model", model, table.model.unique())
+    seeds = whole_numbers(str(parameters["seeds"])) if parameters["seeds"] != "" else table.seed
+    return table[table.model.isin(models or table.model) & table.seed.isin(seeds)].reset_index(drop=True)
+
+
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
     """Train some models as the parameters say; return the results table."""
     study = single_stage(
@@ -67,6 +94,7 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         parameters["epochs"] or None,
         teachers=[name if bundled(name) else resolve_path(name) for name in split_names(parameters["teachers"])],
         device=parameters["device"],
+        target=parameters.get("target", "labels"),
     )
     return run_study(
         study,
@@ -79,7 +107,7 @@ def resolve_path(path: str) -> str:
 
     In `notebooks/`, it starts at the folder above.
     """
-    if path in ("", "demo"):
+    if path in ("", "demo", PUBLISHED):
         return path
     return str((Path("..") if Path.cwd().name == "notebooks" else Path()) / Path(path).expanduser())
 

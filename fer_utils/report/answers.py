@@ -1,8 +1,9 @@
-"""The answers to the four questions, as prose."""
+"""The answers to the questions, as prose."""
 
 import pandas as pd
 
 from fer_utils.analysis import facts
+from fer_utils.analysis.people_facts import people_facts
 from fer_utils.report.language import render
 from fer_utils.report.outputs import Text, note
 
@@ -28,6 +29,11 @@ def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
 def costs(table: pd.DataFrame, language: str) -> Text:
     """Question 4, continued: costs, errors, and agreement with FER+'s voters."""
     return _text("costs", facts.costs_facts(table), table, language)
+
+
+def people(table: pd.DataFrame, language: str) -> Text:
+    """Question 5: what a label, a person and each network are worth."""
+    return _text("people", people_facts(table), table, language)
 
 
 def _text(name: str, said: facts.Facts, table: pd.DataFrame, language: str) -> Text:

@@ -110,7 +110,7 @@ def written(value: object) -> str:
     """Format a cell: integers with commas, fractions with 4 digits, a dash for none."""
     if isinstance(value, str):
         return minus(value)
-    if value is None or value != value:  # NaN
+    if pd.isna(value):
         return "–"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1 else f"{value:,.1f}"

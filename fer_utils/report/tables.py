@@ -2,17 +2,22 @@
 
 import pandas as pd
 
-from fer_utils.analysis import confusion
+from fer_utils.analysis import confusion, people
 from fer_utils.analysis.comparisons import matched_pairs
 from fer_utils.analysis.compression import compressed
 from fer_utils.analysis.published import original
 from fer_utils.analysis.summary import Results, final_measure, measures, shown_seed, stated_measures, summarize
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.load import load
+from fer_utils.data.people import ODD
 from fer_utils.models import weights, zoo
 from fer_utils.report.language import labels
 from fer_utils.report.outputs import Table, note
+from fer_utils.training.metrics import score_votes
 from fer_utils.training.recipe import RECIPES
+
+ON_VOTES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")  # of `score_votes`
+WORTH = ["people", "people_low", "people_high"]  # columns of `people.agreements`
 
 
 def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
@@ -99,6 +104,37 @@ def recall_table(table: pd.DataFrame, name: str, language: str) -> Table:
         shown[model] = [f"{row.recall:.2f} ({row.low:.2f}–{row.high:.2f})" for row in found.itertuples()]
     text = strings("recall_caption", measure=final_measure(table), seed=shown_seed(table))
     return Table(name, text, pd.DataFrame(shown), note(table, language))
+
+
+def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
+    """What people, FER2013's label and networks are worth; None if the faces have no votes."""
+    strings, said = labels(language), people.answers_of(table)
+    if not said:
+        return None
+    every, deduplicated = people.agreements(said), people.agreements(said, deduplicated=True)
+    sizes = people.networks(table).set_index("network").parameters
+    networks = sorted(said, key=lambda network: sizes[network])
+    rows = []
+    for who in (*map(str, ODD), people.LABEL, *networks):
+        row = every.loc[who]
+        scores = score_votes(said[who]) if who in said else None
+        rows.append(
+            {
+                "who": strings("person", number=int(who)) if who.isdigit() else strings.get(f"fer2013_{who}", who),
+                "agreement": f"{row.agreement:.3f} ({row.agreement_low:.3f}–{row.agreement_high:.3f})",
+                "worth": _in_people(row),
+                "worth_deduplicated": _in_people(deduplicated.loc[who]),
+                **{"majority_accuracy" if key == "accuracy" else key: (scores or {}).get(key) for key in ON_VOTES},
+            }
+        )
+    text = strings("people_caption", measure=final_measure(table))
+    return Table(name, text, pd.DataFrame(rows).rename(columns=strings), note(table, language))
+
+
+def _in_people(row: pd.Series) -> str:
+    """A number of people with its interval; those outside the scale as < 1 and > 5."""
+    value, low, high = ("< 1" if v < 1 else "> 5" if v > ODD[-1] else f"{v:.1f}" for v in row[WORTH])
+    return value if low == high else f"{value} ({low}–{high})"
 
 
 def runs_table(table: pd.DataFrame, language: str) -> Table:
