@@ -1,30 +1,37 @@
-"""Pack the published runs into the package: `python -m figures.pack DATA`, in the clone.
+"""Bundle what is published: `python -m figures.pack DATA`, in the clone, after `figures/publish.py`.
 
-The records of the study are copied without their weights. A bundled network without such a record, since it was trained
-before the study, gets one without a history: from its row in `figures/runs.csv`, and from its predictions on DATA.
+The records of the study are copied into the package without their weights. A bundled network without such a record,
+since it was trained before the study, gets one without a history: from its row in `figures/runs.csv`, and from its
+predictions on DATA. The script also writes the bundled ONNX files whose weights have changed, `figures/duplicates.csv`
+and the README's table.
 """
 
 import json
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import torch
 
 from fer_utils.analysis.published import RECORDS
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
+from fer_utils.data.votes import row_numbers
 from fer_utils.files import atomic_write
+from fer_utils.inference.export import export
 from fer_utils.models import weights
-from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, SUFFIX
+from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, ONNX_SUFFIX, SUFFIX, bundled
 from fer_utils.training import metrics
 from fer_utils.training.records import write_predictions
 from fer_utils.training.runs import COLUMNS, FORMAT_VERSION, read_json
-from figures.publish import read_tables
+from figures.publish import fill_readme, read_tables
 
+ONNX_MODELS = ("compact-46k", "compact-58k", "compact-103k", "compact-158k", "mobilenet-46k")
 STUDY, RUNS = Path("figures/records"), Path("figures/runs.csv")
 # Columns of runs.csv that are keys of run.json.
 PLAIN = (
@@ -50,6 +57,33 @@ def pack(faces: FaceSet) -> None:
             shutil.rmtree(record, ignore_errors=True)
         else:
             _pack_earlier(row, faces, record)
+
+
+def write_onnx() -> None:
+    """Write the bundled ONNX files that are missing or were made from other weights."""
+    for model, target in product(ONNX_MODELS, DATA_OF_TARGET):
+        file = bundled(f"{model}.{DATA_OF_TARGET[target]}")
+        if file is None:
+            continue
+        path = file.with_suffix(ONNX_SUFFIX)
+        if not path.exists() or weights_of(path) != weights.digest(file):
+            export(weights.load_weights(file), {"onnx": path})
+
+
+def weights_of(path: Path) -> str:
+    """The digest of the weights that an ONNX file was made from."""
+    return {prop.key: prop.value for prop in onnx.load(path).metadata_props}.get("weights", "")
+
+
+def duplicates(faces: FaceSet) -> pd.DataFrame:
+    """Test faces that Training also holds: `row` in fer2013.csv, `usage`, and `kind`, identical or similar."""
+    training = faces.usage == "Training"
+    found = ~training & np.asarray(faces.duplicate)
+    same = np.isin(faces.digests, faces.digests[training])
+    table = pd.DataFrame(
+        {"row": row_numbers(faces), "usage": faces.usage, "kind": np.where(same, "identical", "similar")}
+    )
+    return table[found].sort_values("row")
 
 
 def _pack_earlier(row: pd.Series, faces: FaceSet, record: Path) -> None:
@@ -89,5 +123,14 @@ def _plain(value: Any) -> Any:
     return value.item()
 
 
+def main() -> None:
+    """Bundle records and ONNX files, and fill the README."""
+    faces = load(sys.argv[1])
+    pack(faces)
+    write_onnx()
+    atomic_write(Path("figures/duplicates.csv"), duplicates(faces).to_csv(index=False))
+    fill_readme(Path())
+
+
 if __name__ == "__main__":
-    pack(load(sys.argv[1]))
+    main()

@@ -2,8 +2,8 @@
 
 Several tables and runs may be given. A table comes from `fer study`, or is an earlier `runs.csv`, whose runs stay. The
 script copies the bundled weights: for each model and target, those of the run that is best on validation. It writes
-`figures/runs.csv` (one row per run), `figures/results.csv` (one row per model and training setup), the curve of
-accuracy against size, and the README's table. Runs from votes are in `runs.csv` only.
+`figures/runs.csv` (one row per run), `figures/results.csv` (one row per model and training setup) and the curve of
+accuracy against size. Runs from votes are in `runs.csv` only. `figures/pack.py` comes next.
 """
 
 import re
@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from fer_utils.analysis.people import CHOSEN_BY, agreements, answers_of, networks
+from fer_utils.analysis.published import published_runs
 from fer_utils.analysis.statistics import interval
 from fer_utils.analysis.summary import NAMES, WAY, final_measure, summarize
 from fer_utils.data.targets import TARGETS
@@ -23,42 +25,48 @@ from fer_utils.models import zoo
 from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.report.outputs import Table, write_figure
 from fer_utils.report.size_figures import curve
+from fer_utils.report.tables import in_people
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
 # Defaults of text columns, which may be empty or, in earlier tables, missing.
 DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
-SCORES = {"labels": "validation_accuracy", "votes": "validation_votes_accuracy"}  # choose the best run
 
 
 def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
-    """A Markdown table of the bundled networks with target `labels`, by size.
+    """A Markdown table of the bundled networks: those from votes first, then by size.
 
-    `table` has one row per run (`read_tables`). `files` is `compression.csv`, which has the latencies.
+    `table` has the published runs, `files` is `compression.csv`, which has the latencies.
     """
-    shipped = _of_labels(table)[lambda runs: runs.shipped].sort_values("parameters", ignore_index=True)
-    facts, measure = zoo.zoo(shipped.model).set_index("model"), final_measure(table)
+    chosen = networks(table)
+    chosen = chosen.sort_values(["target", "parameters"], ascending=[False, True], ignore_index=True)
+    facts, measure = zoo.zoo(chosen.model.unique()).set_index("model"), final_measure(table)
     latency = files[files.format == "onnx"].set_index("model").milliseconds
-    accuracy, faces = shipped[f"{measure}_accuracy"], shipped[f"{measure}_faces"]
+    worth = agreements(answers_of(table)).loc[chosen.network]
+    accuracy, faces = chosen[f"{measure}_accuracy"], chosen[f"{measure}_faces"]
     ends = [interval(share, n) for share, n in zip(accuracy, faces, strict=True)]
     rows = pd.DataFrame(
         {
-            "network": shipped.model,
-            "parameters": shipped.parameters,
-            "million MACs": facts.multiply_adds[shipped.model].to_numpy() / 1e6,
-            "KB": [f"{size / 1000:,.0f}" for size in facts.bytes[shipped.model]],
-            "latency (ms)": latency.reindex(shipped.model).map("{:.1f}".format, na_action="ignore").to_numpy(),
-            measure: [f"{a:.4f} ({low:.3f}–{high:.3f})" for a, (low, high) in zip(accuracy, ends, strict=True)],
-            f"deduplicated {measure}": shipped[f"{measure}_accuracy_without_leak"],
+            "network": chosen.network,
+            "parameters": chosen.parameters,
+            "million MACs": facts.multiply_adds[chosen.model].to_numpy() / 1e6,
+            "KB": [f"{size / 1000:,.0f}" for size in facts.bytes[chosen.model]],
+            "latency (ms)": latency.reindex(chosen.model).map("{:.1f}".format, na_action="ignore").to_numpy(),
+            "majority of votes": chosen[f"{measure}_votes_accuracy"],
+            "worth in people": [in_people(row) for _, row in worth.iterrows()],
+            f"{measure} labels": [
+                f"{a:.4f} ({low:.3f}–{high:.3f})" for a, (low, high) in zip(accuracy, ends, strict=True)
+            ],
+            "deduplicated": chosen[f"{measure}_accuracy_without_leak"],
         }
     )
     return Table("networks", "", rows).markdown().partition("\n\n")[0] + "\n"
 
 
 def fill_readme(project: Path) -> None:
-    """Write the README's table of networks, from the tables in `figures`."""
-    runs, files = read_tables([project / "figures" / "runs.csv"]), pd.read_csv(project / "figures" / "compression.csv")
-    fill(project / "README.md", "networks", networks_block(runs, files))
+    """Write the README's table of networks, from the published runs and `figures/compression.csv`."""
+    files = pd.read_csv(project / "figures" / "compression.csv")
+    fill(project / "README.md", "networks", networks_block(published_runs(), files))
 
 
 def fill(readme: Path, name: str, block: str | None = None) -> str:
@@ -78,7 +86,6 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
 def publish(table: pd.DataFrame, project: Path) -> None:
     """Write weights, tables, curve and README from a table with one row per run."""
     figures, shipped = project / "figures", project / "fer_utils" / "weights"
-    fill(project / "README.md", "networks")  # fails early if the README has no place for the table
     # The order breaks ties, as in `best_ways`: a run with recalibrated BatchNorm (`measured`) comes first.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
     best = _best(table)
@@ -93,7 +100,6 @@ def publish(table: pd.DataFrame, project: Path) -> None:
     labels = _of_labels(table)
     atomic_write(figures / "results.csv", summarize(labels).to_csv(index=False))
     write_figure("curve", curve(labels, "curve", "en")._repr_mimebundle_()[0], figures)
-    fill_readme(project)
 
 
 def _of_labels(table: pd.DataFrame) -> pd.DataFrame:
@@ -108,7 +114,7 @@ def _best(table: pd.DataFrame) -> list[int]:
     held = table[[ships or _weights(run) is not None for ships, run in zip(table.shipped, table.run, strict=True)]]
     return [
         row
-        for target, score in SCORES.items()
+        for target, score in CHOSEN_BY.items()
         if score in held
         for row in held[held.target == target].groupby("model")[score].idxmax()
     ]

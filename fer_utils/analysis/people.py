@@ -23,7 +23,7 @@ GROUPS = 6  # of faces, by the voters' entropy
 
 def networks(table: pd.DataFrame) -> pd.DataFrame:
     """The best run of each model and target on validation, with its name, such as `compact-46k.ferplus`."""
-    best = []
+    table, best = table.reset_index(drop=True), []
     for target, column in CHOSEN_BY.items():
         runs = table[table.target == target]
         if column in runs and len(runs := runs.dropna(subset=column)):

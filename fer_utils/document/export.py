@@ -25,6 +25,7 @@ from fer_utils.report.fonts import FOLDER, check_glyphs
 from fer_utils.report.language import LANGUAGES, labels
 from fer_utils.report.outputs import METADATA, write_figure
 
+TABLE_CHARACTERS = 110  # wider tables take the whole width of the page, and their cells wrap
 HERE = Path(__file__).parent
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 # Without citations: an @ in the text is not a reference.
@@ -193,7 +194,7 @@ class TypstPDFExporter(_PandocExporter):
 
         Raises `FerError` on any error or warning of Typst.
         """
-        arguments = [f"--template={HERE / 'report.typ'}", "--columns=1000", SAFE]
+        arguments = [f"--template={HERE / 'report.typ'}", f"--columns={TABLE_CHARACTERS}", SAFE]
         text = pypandoc.convert_text(markdown, TYPST, PANDOC_MARKDOWN, extra_args=["--standalone", *arguments])
         source = folder / "report.typ"
         source.write_text(text, encoding="utf-8")

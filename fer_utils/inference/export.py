@@ -131,5 +131,6 @@ def _stripped(path: Path, trained: Trained) -> bytes:
         node.input[:] = [names.setdefault(each, str(len(names))) for each in node.input]
         node.output[:] = [names.setdefault(each, str(len(names))) for each in node.output]
     del file.metadata_props[:]
-    onnx.helper.set_model_props(file, {"model": trained.model, "classes": ",".join(trained.classes)})
+    about = {"model": trained.model, "classes": ",".join(trained.classes), "weights": trained.digest}
+    onnx.helper.set_model_props(file, about)
     return file.SerializeToString()

@@ -28,6 +28,7 @@ class Trained:
     model: str
     classes: tuple[str, ...]
     net: nn.Sequential
+    digest: str = ""  # of the weights file
 
 
 def save(model: nn.Module, name: str, path: Path, classes: Sequence[str] = CLASSES) -> None:
@@ -80,4 +81,4 @@ def load_weights(path: Path) -> Trained:
     if {key: value.shape for key, value in tensors.items()} != shapes:
         raise InputError(f"{path}: its tensors are not those of {name} in this version; train the model again")
     model.load_state_dict(tensors, strict=False)  # files have no batch counters
-    return Trained(name, tuple(classes), model.eval())
+    return Trained(name, tuple(classes), model.eval(), digest(path))

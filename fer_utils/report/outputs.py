@@ -92,8 +92,13 @@ class Table:
 
     def markdown(self) -> str:
         """The table in pandoc's Markdown, with its caption."""
-        marks = ["---:" if dtype.kind in "iuf" else ":---" for dtype in self.data.dtypes]
-        lines = [self.data.columns, marks, *self._cells()]
+        cells = self._cells()
+        marks = []
+        for name, dtype, column in zip(self.data.columns, self.data.dtypes, zip(*cells, strict=True), strict=True):
+            # In a wide table, pandoc divides the page by the numbers of dashes; a head may wrap between words.
+            dashes = "-" * max(3, *map(len, column), *map(len, str(name).split()))
+            marks.append(f"{dashes}:" if dtype.kind in "iuf" else f":{dashes}")
+        lines = [self.data.columns, marks, *cells]
         rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
         return "\n".join(rows) + f"\n\n: {self.caption} {{#tbl-{self.name}}}\n"
 

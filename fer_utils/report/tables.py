@@ -122,8 +122,8 @@ def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
             {
                 "who": strings("person", number=int(who)) if who.isdigit() else strings.get(f"fer2013_{who}", who),
                 "agreement": f"{row.agreement:.3f} ({row.agreement_low:.3f}–{row.agreement_high:.3f})",
-                "worth": _in_people(row),
-                "worth_deduplicated": _in_people(deduplicated.loc[who]),
+                "worth": in_people(row),
+                "worth_deduplicated": in_people(deduplicated.loc[who]),
                 **{"majority_accuracy" if key == "accuracy" else key: (scores or {}).get(key) for key in ON_VOTES},
             }
         )
@@ -131,7 +131,7 @@ def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
     return Table(name, text, pd.DataFrame(rows).rename(columns=strings), note(table, language))
 
 
-def _in_people(row: pd.Series) -> str:
+def in_people(row: pd.Series) -> str:
     """A number of people with its interval; those outside the scale as < 1 and > 5."""
     value, low, high = ("< 1" if v < 1 else "> 5" if v > ODD[-1] else f"{v:.1f}" for v in row[WORTH])
     return value if low == high else f"{value} ({low}–{high})"

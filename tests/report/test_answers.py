@@ -8,6 +8,7 @@ from fer_utils.data import demo
 from fer_utils.models import matched
 from fer_utils.report import answers
 from fer_utils.report.language import LANGUAGES
+from tests.analysis.test_people import voted_table
 from tests.analysis.test_summary import table_of
 
 Accuracies = dict[str, float | list[float]]
@@ -31,6 +32,11 @@ TABLES = {
     "distilled": table_of(PAIRS).assign(teachers="vgg-1.9m@12 + teacher-1.4m@34"),
     "two seeds": table_of({"mobilenet-46k": [0.60, 0.61], "cnn-48k": [0.55, 0.54]}),
 }
+VOTED = {
+    "from votes": voted_table({("cnn-48k", "votes"): 0.8}),
+    "from labels": voted_table({("cnn-48k", "labels"): 0.6}),
+    "from both": voted_table({("cnn-48k", "labels"): 0.6, ("cnn-103k", "labels"): 0.65, ("cnn-48k", "votes"): 0.8}),
+}
 ABLATIONS = {"none": NONE, "a gain": equals_of(0.50, 0.53, 0.60, 0.56, 0.58), "ties": equals_of(*[0.5] * 5)}
 
 
@@ -49,6 +55,23 @@ def test_every_answer_is_whole_on_every_kind_of_table(kind: str, language: str) 
         if language == "zh-TW":
             words = {"MobileNet", "McNemar", "bootstrap", "PublicTest", "Pareto", "epoch", "mobilenet", "separable"}
             assert set(re.findall(r"[A-Za-z]{4,}", text.text)) <= words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", [*VOTED, "no votes"])
+def test_the_answer_on_people_is_whole_on_every_kind_of_table(kind: str, language: str) -> None:
+    text = answers.people(VOTED.get(kind, TABLES["ties"]), language).text
+    assert not re.search(r"None|nan|[{}]|  |\(\)|（）|[,;、；] ?[.。]|\n\n\n", text), text
+    if language == "zh-TW":
+        words = {"data", "published", "ferplus"}
+        assert set(re.findall(r"[A-Za-z]{4,}", text)) <= words
+
+
+def people(accuracies: dict[tuple[str, str], float], *, bias: float = 0.0) -> str:
+    return answers.people(voted_table(accuracies, bias=bias), "en").text
+
+
+LABELS, VOTES = ("cnn-48k", "labels"), ("cnn-48k", "votes")
 
 
 def families(accuracies: Accuracies, equals: pd.DataFrame = NONE) -> str:
@@ -109,6 +132,21 @@ CLAIMS = [
         "whether growth is significant",
         (sweep({"cnn-48k": 0.50, "cnn-103k": 0.56}), "points better (+"),
         (sweep({"cnn-48k": 0.50, "cnn-103k": 0.501}), "not significant (cnn-103k leads by 0.1 points, −"),
+    ),
+    (
+        "what a network is worth",
+        (people({VOTES: 0.5}), "of the faces and is worth less than one person. FER2013"),
+        (people({VOTES: 1.0}), "of the faces and is worth more than five people. FER2013"),
+    ),
+    (
+        "whether a larger network agrees better",
+        (people({LABELS: 0.5, ("cnn-103k", "labels"): 0.8}), "), which is significant."),
+        (people({LABELS: 0.5, ("cnn-103k", "labels"): 0.501}), "), which is not significant."),
+    ),
+    (
+        "which labels a larger network learns",
+        (people({LABELS: 0.5, ("cnn-103k", "labels"): 0.8}), "and +0.0 from the others"),
+        (people({LABELS: 0.5, ("cnn-103k", "labels"): 0.8}, bias=0.5), "and −"),
     ),
     (
         "whether two are equal",
