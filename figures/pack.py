@@ -1,9 +1,9 @@
 """Bundle what is published: `python -m figures.pack DATA`, in the clone, after `figures/publish.py`.
 
-The records of the study are copied into the package without their weights. A bundled network without such a record,
-since it was trained before the study, gets one without a history: from its row in `figures/runs.csv`, and from its
-predictions on DATA. The script also writes the bundled ONNX files whose weights have changed, `figures/duplicates.csv`
-and the README's table.
+The records of the study's published runs are copied into the package without their weights. A bundled network that was
+trained before the study gets a record without a history: from its row in `figures/runs.csv`, and from its predictions
+on DATA. Its scores on votes are added to that row. The script also writes the bundled ONNX files whose weights have
+changed, `figures/duplicates.csv` and the README's table.
 """
 
 import json
@@ -18,7 +18,8 @@ import onnx
 import pandas as pd
 import torch
 
-from fer_utils.analysis.published import RECORDS
+from fer_utils.analysis.published import RECORDS, published_runs
+from fer_utils.analysis.summary import summarize
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.data.votes import row_numbers
@@ -32,7 +33,7 @@ from fer_utils.training.runs import COLUMNS, FORMAT_VERSION, read_json
 from figures.publish import fill_readme, read_tables
 
 ONNX_MODELS = ("compact-46k", "compact-58k", "compact-103k", "compact-158k", "mobilenet-46k")
-STUDY, RUNS = Path("figures/records"), Path("figures/runs.csv")
+STUDY, RUNS, RESULTS = Path("figures/records"), Path("figures/runs.csv"), Path("figures/results.csv")
 # Columns of runs.csv that are keys of run.json.
 PLAIN = (
     "model", "family", "parameters", "multiply_adds", "seed", "start", "target", "precision", "data", "fingerprint",
@@ -45,18 +46,29 @@ def pack(faces: FaceSet) -> None:
     RECORDS.mkdir(exist_ok=True)
     for file in STUDY.glob("faces-*.npz"):
         shutil.copyfile(file, RECORDS / file.name)
-    finished = set()
-    for file in STUDY.glob("*/run.json"):
-        without = shutil.ignore_patterns(f"*{SUFFIX}")
-        shutil.copytree(file.parent, RECORDS / file.parent.name, ignore=without, dirs_exist_ok=True)
-        finished.add(read_json(file)["finished"])
     table = read_tables([RUNS])
+    records = {read_json(file)["finished"]: file.parent for file in STUDY.glob("*/run.json")}
+    for finished in records.keys() & set(table.finished):  # published ones
+        record = records[finished]
+        without = shutil.ignore_patterns(f"*{SUFFIX}")
+        shutil.copytree(record, RECORDS / record.name, ignore=without, dirs_exist_ok=True)
     for _, row in table[table.shipped].iterrows():
         record = RECORDS / f"{row.model}.{DATA_OF_TARGET[row.target]}_earlier"
-        if row.finished in finished:  # the study has trained it anew
+        if row.finished in records:  # the study has trained it anew
             shutil.rmtree(record, ignore_errors=True)
         else:
             _pack_earlier(row, faces, record)
+    _add_votes(table)
+
+
+def _add_votes(table: pd.DataFrame) -> None:
+    """Add the records' scores on votes to the tables of runs and results."""
+    scores = published_runs().set_index(["model", "target", "finished"]).filter(like="_votes_")
+    keys = table[["model", "target", "finished"]]
+    found = keys.join(scores, on=list(keys)).drop(columns=list(keys))
+    table = table.drop(columns=["run", *found.columns.intersection(table.columns)]).join(found)
+    atomic_write(RUNS, table.to_csv(index=False))
+    atomic_write(RESULTS, summarize(table[table.target == "labels"]).to_csv(index=False))
 
 
 def write_onnx() -> None:

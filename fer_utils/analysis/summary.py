@@ -31,9 +31,9 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std()
         intervals = [interval(p, faces) for p, faces in zip(accuracy, n, strict=True)]
         summary[[f"{name}_low", f"{name}_high"]] = intervals
-        for kind in ("without_leak", "flip_averaged"):
-            if (column := f"{name}_accuracy_{kind}") in table:
-                summary[column] = groups[column].mean()
+        kinds = [f"{name}_accuracy_{kind}" for kind in ("without_leak", "flip_averaged")]
+        for column in (column for column in table if column in kinds or column.startswith(f"{name}_votes_")):
+            summary[column] = groups[column].mean()
     return summary.reset_index().sort_values(["family", "parameters", "teachers"], ignore_index=True)
 
 
