@@ -375,7 +375,7 @@ def predict(
 ) -> None:
     """Classify faces in images, folders, CSV or Parquet.
 
-    Example: fer predict compact-46k face.png photos/
+    Example: fer predict compact-46k.ferplus face.png photos/
     """
     from fer_utils.files import atomic_write
     from fer_utils.inference import recognizer

@@ -27,13 +27,16 @@ from fer_utils.files import atomic_write
 from fer_utils.inference.export import export
 from fer_utils.models import weights
 from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, ONNX_SUFFIX, SUFFIX, bundled
+from fer_utils.report.outputs import write_figure
+from fer_utils.report.people_figures import worth
 from fer_utils.training import metrics
 from fer_utils.training.records import write_predictions
 from fer_utils.training.runs import COLUMNS, FORMAT_VERSION, read_json
 from figures.publish import fill_readme, read_tables
 
 ONNX_MODELS = ("compact-46k", "compact-58k", "compact-103k", "compact-158k", "mobilenet-46k")
-STUDY, RUNS, RESULTS = Path("figures/records"), Path("figures/runs.csv"), Path("figures/results.csv")
+FIGURES = Path("figures")
+STUDY, RUNS, RESULTS = FIGURES / "records", FIGURES / "runs.csv", FIGURES / "results.csv"
 # Columns of runs.csv that are keys of run.json.
 PLAIN = (
     "model", "family", "parameters", "multiply_adds", "seed", "start", "target", "precision", "data", "fingerprint",
@@ -140,7 +143,9 @@ def main() -> None:
     faces = load(sys.argv[1])
     pack(faces)
     write_onnx()
-    atomic_write(Path("figures/duplicates.csv"), duplicates(faces).to_csv(index=False))
+    atomic_write(FIGURES / "duplicates.csv", duplicates(faces).to_csv(index=False))
+    if figure := worth(published_runs(), "worth", "en"):
+        write_figure(figure.name, figure._repr_mimebundle_()[0], FIGURES)
     fill_readme(Path())
 
 

@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 import torch
 
+from fer_utils.analysis.published import published_runs
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
+from fer_utils.models.bundled import bundled_names
 from fer_utils.models.zoo import build, multiply_adds, parameters
 from fer_utils.report.size_figures import curve
 from fer_utils.training.recipe import named_recipe
@@ -33,12 +35,14 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_readmes_table_has_the_bundled_networks_by_size() -> None:
-    table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5, "cnn-103k": 0.7})
-    table = table.assign(shipped=table.seed.eq(1) | table.model.eq("cnn-48k"))
-    first, second = networks_block(table, FILES).splitlines()[2:]
-    assert first == "| compact-46k | 45,451 | 20.3 | 103 | 0.5 | 0.6000 (0.584–0.616) | 0.5800 |"
-    assert second.startswith("| cnn-48k | 47,511 | 12.3 | 99 | – | 0.4900 (")
+def test_the_readmes_table_has_the_bundled_networks_by_target_and_size() -> None:
+    lines = networks_block(published_runs(), FILES).splitlines()[2:]
+    names = [line.split(" | ")[0].removeprefix("| ") for line in lines]
+    assert sorted(names) == bundled_names()
+    assert names[0] == "compact-46k.ferplus"
+    assert lines[0].startswith("| compact-46k.ferplus | 45,508 | 20.3 | 103 | 0.5 | 0.8731 | 3.3 (3.0–3.7) | 0.6032 (")
+    assert names[-1] == "vgg-1.9m.fer2013"
+    assert " | – | " in lines[-1]  # its latency was not measured
 
 
 def test_a_table_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
@@ -79,7 +83,7 @@ def test_the_curve_says_which_nets_went_on_from_trained_ones() -> None:
     assert drawn.axes[0].lines[0].get_linestyle() == "None"  # no line from net to net, which were not trained alike
 
 
-def test_publishing_writes_tables_curve_and_readme(project: Path) -> None:
+def test_publishing_writes_weights_tables_and_curve(project: Path) -> None:
     file = project / "study.csv"
     table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5})
     for model, seed in table[["model", "seed"]].itertuples(index=False):
@@ -89,13 +93,9 @@ def test_publishing_writes_tables_curve_and_readme(project: Path) -> None:
     table["run"] = [str(project / f"{model}-{seed}") for model, seed in zip(table.model, table.seed, strict=True)]
     table.to_csv(file, index=False)
     publish(read_tables([file, file]), project)  # a run that two tables hold is published once
-    written = (project / "README.md").read_text()
-    assert written.startswith("before\n<!-- networks -->\n| network |")
-    assert "old" not in written
     assert len(pd.read_csv(project / "figures" / "runs.csv")) == 3
     assert list(pd.read_csv(project / "figures" / "results.csv").seeds) == [1, 2]
     assert (project / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text() == "compact-46k, seed 1"
-    assert "| 0.6000 (0.584–0.616) |" in written  # of the file that is bundled
     # A further study adds to what is there, and the best run keeps shipping when its folder is gone.
     better = table_of({"cnn-48k": 0.55}).assign(epochs=24)
     folder = project / "better"
@@ -112,7 +112,7 @@ def test_publishing_writes_tables_curve_and_readme(project: Path) -> None:
     assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(project: Path) -> None:
+def test_of_equals_the_one_that_ships_is_the_one_that_the_table_marks(project: Path) -> None:
     plain = table_of({"compact-46k": 0.6}).assign(shipped=False)
     one, other = (plain.assign(teachers=name, run=str(project / name)) for name in "ba")
     for table in (one, other):
@@ -122,7 +122,6 @@ def test_of_equals_the_one_that_ships_is_the_one_that_is_shown(project: Path) ->
     shipped = (project / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text()
     runs = pd.read_csv(project / "figures" / "runs.csv")
     assert runs[runs.shipped].teachers.tolist() == [shipped]
-    assert (project / "README.md").read_text().count("| compact-46k |") == 1  # the other is in results.csv
     assert len(pd.read_csv(project / "figures" / "results.csv")) == 2
 
 
@@ -156,15 +155,20 @@ def test_runs_of_a_net_that_was_redesigned_are_left_out(tmp_path: Path) -> None:
     assert found[["model", "seed"]].to_numpy().tolist() == [["cnn-48k", 1]]
 
 
+def test_a_block_of_the_readme_is_replaced(project: Path) -> None:
+    fill(project / "README.md", "networks", "new\n")
+    assert (project / "README.md").read_text() == README.replace("old", "new")
+
+
 def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
     with pytest.raises(FerError, match="no place for the table: add <!-- networks -->"):
-        publish(table_of({"cnn-48k": 0.5}), tmp_path)
+        fill(tmp_path / "README.md", "networks", "a table")
 
 
 def test_the_readme_shows_the_published_runs() -> None:
     figures = ROOT / "figures"
-    block = networks_block(read_tables([figures / "runs.csv"]), pd.read_csv(figures / "compression.csv"))
+    block = networks_block(published_runs(), pd.read_csv(figures / "compression.csv"))
     assert fill(ROOT / "README.md", "networks") == block
 
 
@@ -219,6 +223,5 @@ def test_runs_that_learned_votes_are_kept_and_ship_by_themselves(study_first: bo
     assert runs.precision.isna().tolist() == [True, True, False, False]
     (file,) = (project / "fer_utils/weights").iterdir()
     assert (file.name, file.read_text()) == ("cnn-48k.ferplus.safetensors", "worse on labels")
-    assert (project / "README.md").read_text().count("| cnn-48k |") == 1
     for name in ("results.csv", "curve.csv"):
         assert pd.read_csv(project / "figures" / name).validation_accuracy.tolist() == [0.5, 0.6]

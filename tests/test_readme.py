@@ -18,13 +18,14 @@ from fer_utils.models.zoo import build, parameters
 from tests.conftest import ROOT
 
 
-def test_the_python_of_the_readme_runs(
+def test_the_python_of_the_readmes_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((60, 50), np.uint8)).save("face.png")
     export(open_model("compact-46k"), {"int8": Path("compact-46k.onnx")})
-    snippets = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "figures/README.md"))
+    snippets = re.findall(r"^```python\n(.*?)^```", pages, re.DOTALL | re.MULTILINE)
     printed = []
     for snippet in snippets:
         exec(snippet, {})
@@ -98,5 +99,5 @@ def test_the_readme_counts_the_bundled_networks() -> None:
     files = bundled_names()
     smallest = min(parameters(build(name.rpartition(".")[0])) for name in files)
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert len(files) == 14
-    assert f"Fourteen trained networks are bundled, from {smallest:,} parameters up." in text
+    assert len(files) == 16
+    assert f"Sixteen trained networks are bundled, from {smallest:,} parameters up." in text

@@ -41,8 +41,10 @@ def test_the_leak_is_there_and_the_validation_part_has_none(real: FaceSet) -> No
 
 def test_the_shipped_weights_have_the_accuracy_of_the_table(real: FaceSet) -> None:
     table = read_tables([ROOT / "figures" / "runs.csv"])
-    shipped = table[table.shipped].set_index("model").PublicTest_accuracy
-    assert set(bundled_names()) == {f"{name}.fer2013" for name in shipped.index}
+    shipped = table[table.shipped & (table.target == "labels")].set_index("model").PublicTest_accuracy
+    assert {name for name in bundled_names() if name.endswith(".fer2013")} == {
+        f"{name}.fer2013" for name in shipped.index
+    }
     untrained = (*FAMILIES, "narrow8", "minixception", "mobilenetv2")  # the ablation, and networks of others
     published = {name for name in MODELS if family(name) not in untrained}
     assert set(shipped.index) == published

@@ -71,8 +71,8 @@ def worth(agreement: np.ndarray, people: np.ndarray) -> np.ndarray:
     one, three, five = (people[..., k - 1] for k in ODD)
     lower = 1 + 2 * (agreement - one) / np.maximum(three - one, 1e-9)
     upper = 3 + 2 * (agreement - three) / np.maximum(five - three, 1e-9)
-    parts = [agreement < one, agreement < three, agreement <= five]
-    return np.select(parts, [LESS_THAN_ONE, lower, upper], MORE_THAN_FIVE)
+    parts = [agreement < one, agreement < three, agreement < five, agreement == five]
+    return np.select(parts, [LESS_THAN_ONE, lower, upper, 5], MORE_THAN_FIVE)
 
 
 def has_panel(votes: np.ndarray) -> np.ndarray:
