@@ -98,7 +98,7 @@ def test_the_projects_notebooks_are_thin_and_clean(path: Path) -> None:
 @pytest.mark.parametrize("path", execute.sources(), ids=lambda path: path.stem)
 def test_every_parameter_of_a_notebook_has_type_and_help(path: Path) -> None:
     found = papermill.inspect_notebook(str(path))
-    assert list(found) == list(parameters.PARAMETERS)[: len(found)]
+    assert list(found) == [name for name in parameters.PARAMETERS if name in found]
     for parameter in found.values():
         assert parameter["inferred_type_name"] in ("str", "int")
         assert parameter["help"]
