@@ -37,5 +37,5 @@ published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "where is FER2013? make published DATA=fer2013.csv"; exit 2)
 	$(BIN)/fer study figures/published.toml --data $(DATA) --out runs/published.csv
 	$(BIN)/python -m figures.publish runs/published.csv figures/runs.csv
-	$(BIN)/python -m figures.pack $(DATA)
 	$(BIN)/python -m figures.compression $(DATA)
+	$(BIN)/python -m figures.pack $(DATA)

@@ -452,7 +452,7 @@ def bench(
 
 @app.command()
 def report(
-    data: Annotated[str | None, typer.Option(help="FER2013, as for `fer train`; default: demo.")] = None,
+    data: Annotated[str | None, typer.Option(help="published (default), FER2013 as for `fer train`, or demo.")] = None,
     recipe: Annotated[str | None, typer.Option(help="original, quick, full or large.")] = None,
     language: Annotated[str | None, typer.Option(help="Language: en or zh-TW.")] = None,
     out: Annotated[
@@ -473,7 +473,8 @@ def report(
 ) -> None:
     """Run the notebooks; write the report as PDF and HTML.
 
-    Missing runs are trained first. Options left out keep the values in the notebooks' first code cells.
+    By default, the report shows the published runs and trains nothing. With --data FILE, missing runs are trained
+    first. Options left out keep the values in the notebooks' first code cells.
 
     Example: fer report --data fer2013.csv --author "Your name"
     """

@@ -1,22 +1,20 @@
 """Measure exported files.
 
 `python -m figures.compression DATA`, in the project's folder, exports the bundled compact networks and mobilenet-46k.
-It writes `figures/compression.csv` and the README's table.
+It writes `fer_utils/analysis/compression.csv`; run `figures.pack` next, for the README's table.
 """
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from fer_utils.analysis.compression import compressed
 from fer_utils.data.load import load
-from fer_utils.files import atomic_write
+from fer_utils.files import PACKAGE, atomic_write
 from fer_utils.models import weights
 from fer_utils.models.bundled import bundled_names
-from figures.publish import fill_readme
 
-FILES = Path("figures/compression.csv")
+FILES = PACKAGE / "analysis" / "compression.csv"
 
 
 def main() -> None:
@@ -26,7 +24,6 @@ def main() -> None:
     rows = [compressed(weights.open_model(name), faces, "PublicTest") for name in [*names, "mobilenet-46k"]]
     table = pd.concat(rows, ignore_index=True)
     atomic_write(FILES, table.to_csv(index=False))
-    fill_readme(Path())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from fer_utils.analysis.people import CHOSEN_BY, agreements, answers_of, networks
-from fer_utils.analysis.published import published_runs
+from fer_utils.analysis.published import FORMATS, published_runs
 from fer_utils.analysis.statistics import interval
 from fer_utils.analysis.summary import NAMES, WAY, final_measure, summarize
 from fer_utils.data.targets import TARGETS
@@ -36,7 +36,7 @@ DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
 def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
     """A Markdown table of the bundled networks: those from votes first, then by size.
 
-    `table` has the published runs, `files` is `compression.csv`, which has the latencies.
+    `table` has the published runs, `files` the latencies (`published.FORMATS`).
     """
     chosen = networks(table)
     chosen = chosen.sort_values(["target", "parameters"], ascending=[False, True], ignore_index=True)
@@ -64,9 +64,8 @@ def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
 
 
 def fill_readme(project: Path) -> None:
-    """Write the README's table of networks, from the published runs and `figures/compression.csv`."""
-    files = pd.read_csv(project / "figures" / "compression.csv")
-    fill(project / "README.md", "networks", networks_block(published_runs(), files))
+    """Write the README's table of networks, from what is bundled."""
+    fill(project / "README.md", "networks", networks_block(published_runs(), FORMATS))
 
 
 def fill(readme: Path, name: str, block: str | None = None) -> str:

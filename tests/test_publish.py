@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.analysis.published import published_runs
+from fer_utils.analysis.published import FORMATS, published_runs
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
@@ -31,7 +31,6 @@ def project(tmp_path: Path) -> Path:
     """A folder with what publishing needs of the project."""
     (tmp_path / "README.md").write_text(README)
     (tmp_path / "figures").mkdir()
-    FILES.to_csv(tmp_path / "figures" / "compression.csv", index=False)
     return tmp_path
 
 
@@ -167,8 +166,7 @@ def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> No
 
 
 def test_the_readme_shows_the_published_runs() -> None:
-    figures = ROOT / "figures"
-    block = networks_block(published_runs(), pd.read_csv(figures / "compression.csv"))
+    block = networks_block(published_runs(), FORMATS)
     assert fill(ROOT / "README.md", "networks") == block
 
 

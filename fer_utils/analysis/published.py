@@ -5,11 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 from fer_utils.analysis.summary import is_demo
+from fer_utils.errors import InputError
 from fer_utils.files import PACKAGE
 from fer_utils.training.runs import results
 
+PUBLISHED = "published"  # as the data of a notebook: our own runs
 RECORDS = PACKAGE / "published"  # records of runs without images or weights (`training/records.py`)
 PEERS = pd.read_csv(Path(__file__).with_name("peers.csv"))
+FORMATS = pd.read_csv(Path(__file__).with_name("compression.csv"))  # bundled networks as files
 PEERS_ON_VOTES = pd.read_csv(Path(__file__).with_name("peers_votes.csv"))  # against the majority and five voters
 # The original report: validation for questions 2 and 3, PublicTest for question 1.
 ORIGINAL = pd.DataFrame(
@@ -38,3 +41,18 @@ def published_runs() -> pd.DataFrame:
     Runs with an empty `key` are of bundled networks that were trained before the study, each in its own way.
     """
     return results(sorted(file.parent for file in RECORDS.glob("*/run.json")))
+
+
+def trained_alike(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """The published runs of some models from labels, all trained in the same way.
+
+    If the study has runs of all of them, these are taken: those without teachers, else the distilled ones. Otherwise,
+    the bundled networks from before the study (`is_earlier`). Raises `InputError` for a model without a run.
+    """
+    runs = table[table.model.isin(models) & (table.target == "labels")]
+    earlier, distilled = runs.key == "", runs.teachers != ""
+    for group in (runs[~earlier & ~distilled], runs[~earlier & distilled], runs[earlier]):
+        if set(models) <= set(group.model):
+            return group.reset_index(drop=True)
+    missing = sorted(set(models) - set(runs[earlier].model))
+    raise InputError(f"no published runs of {', '.join(missing)}; set `data` to the path of FER2013 to train them")

@@ -88,6 +88,11 @@ def is_demo(table: pd.DataFrame) -> bool:
     return bool((table.data == demo.NAME).any())
 
 
+def is_earlier(table: pd.DataFrame) -> bool:
+    """Whether any run is of a bundled network that was trained before the published study, each in its own way."""
+    return "key" in table and bool((table.key == "").any())
+
+
 def run_seeds(summary: pd.DataFrame) -> dict[str, int]:
     """The smallest and the largest number of seeds per model."""
     return {"low": int(summary.seeds.min()), "high": int(summary.seeds.max())}

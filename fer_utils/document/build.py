@@ -12,7 +12,15 @@ from fer_utils.analysis.summary import summarize
 from fer_utils.data.load import load
 from fer_utils.document import execute, export
 from fer_utils.document.combine import answers, combine
-from fer_utils.document.parameters import NEEDED, PUBLISHED, UNTRAINED, ablation_study, check_parameters, study
+from fer_utils.document.parameters import (
+    NEEDED,
+    PUBLISHED,
+    UNTRAINED,
+    ablation_study,
+    check_parameters,
+    people_study,
+    study,
+)
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
 from fer_utils.models.bundled import bundled
@@ -42,13 +50,13 @@ def make_report(
         raise InputError(f"--out {out}: the name of a PDF ends with .pdf")
     sources = execute.sources()
     parameters = [_parameters(source, given) for source in sources]
-    training = [each for each in parameters if each["data"] != PUBLISHED]
+    questions = [each for each in parameters if "target" not in each]  # all but the one on people
+    data = _common(questions, "data")
     language, runs_dir = (_common(parameters, name) for name in ("language", "runs_dir"))
-    faces = load(_common(training, "data"))
-    check_glyphs(faces.name + author)
+    check_glyphs(author + ("" if data == PUBLISHED else load(data).name))
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
-    table = _train([each for each in training if "target" not in each])
+    table = _train(parameters if data == PUBLISHED else questions)
     executed = execute.run_all(sources, parameters, table, Path(runs_dir) / "notebooks")
     written = export.write_report(combine(executed, table, language, author), out, execute.NOTEBOOKS)
     if figures_dir:
@@ -65,7 +73,7 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     if missing := NEEDED - own.keys():
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
     chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
-    if chosen["data"] == PUBLISHED:  # nothing is trained
+    if chosen["data"] == PUBLISHED and "target" in own:  # the notebook on people trains nothing beside others that do
         chosen |= {name: own[name] for name in UNTRAINED}
     check_parameters(chosen)
     for name in ("seeds", "budget_seeds"):
@@ -95,6 +103,7 @@ def _train(parameters: list[dict[str, Any]]) -> pd.DataFrame:
 
     The last notebook comes first. It asks for all models, which then train in parallel.
     """
-    tables = [study(**each) for each in reversed(parameters)]
+    tables = [study(**each) for each in reversed(parameters) if "target" not in each]
     tables += [ablation_study(**each) for each in parameters if each.get("budgets")]
+    tables += [people_study(**each) for each in parameters if each["data"] == PUBLISHED and "target" in each]
     return pd.concat(tables).drop_duplicates("run", ignore_index=True)

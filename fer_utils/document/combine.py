@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from fer_utils.analysis.facts import Facts, run_seeds
 from fer_utils.analysis.published import PEERS
-from fer_utils.analysis.summary import final_measure, is_demo, summarize
+from fer_utils.analysis.summary import final_measure, is_demo, is_earlier, summarize
 from fer_utils.data.augment import GRAY_LEVELS
 from fer_utils.document.export import outputs, refuse_unfinished, tags
 from fer_utils.report.language import Labels, labels, render
@@ -63,9 +63,11 @@ def provenance_facts(table: pd.DataFrame, language: str) -> Facts:
     names, summary, first = labels(language), summarize(table), table.iloc[0]
     others = PEERS[PEERS.measure == final_measure(table)]
     cited = SOURCES | dict(zip(others.name, others.source, strict=True))
-    trained = [(str(recipe), sorted(rows.epochs.unique())) for recipe, rows in summary.groupby("recipe", sort=False)]
+    studied = summarize(table[table.key != ""] if "key" in table else table)
+    trained = [(str(recipe), sorted(rows.epochs.unique())) for recipe, rows in studied.groupby("recipe", sort=False)]
     return {
         "runs": len(table),
+        "earlier": int((table.key == "").sum()) if is_earlier(table) else 0,
         # escaped for Markdown
         "faces": "" if is_demo(table) else re.sub(r"([^\w\s.]|_)", r"\\\1", first.data),
         "fingerprint": first.fingerprint,
@@ -79,7 +81,7 @@ def provenance_facts(table: pd.DataFrame, language: str) -> Facts:
         ],
         "recipes": [_recipe_facts(name, epochs) for name, epochs in trained],
         "teachers": sorted({teacher for teachers in table.teachers for teacher in teachers.split(" + ")} - {""}),
-        "temperature": RECIPES[trained[0][0]].temperature,
+        "temperature": RECIPES[trained[0][0] if trained else "full"].temperature,
         "original_epochs": RECIPES["original"].epochs,
         "sources": [{"name": names.get(name, name), "source": source} for name, source in cited.items()],
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
-from fer_utils.analysis.published import published_runs
+from fer_utils.analysis.published import PUBLISHED, published_runs, trained_alike
 from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
 from fer_utils.models.bundled import bundled
@@ -31,7 +31,6 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "budget_epochs": (int,),
     "target": (str,),
 }
-PUBLISHED = "published"  # value of `data`
 UNTRAINED = {"recipe": "quick", "epochs": 0, "device": "auto", "teachers": ""}  # values of parameters of training
 NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "target"}  # in every notebook
 
@@ -39,13 +38,36 @@ NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "targe
 def study(**parameters: Any) -> pd.DataFrame:
     """Check a notebook's parameters, train its missing runs, and return the results.
 
-    Relative paths start at the working directory, or at its parent if that is `notebooks/`. Raises `InputError` for a
-    wrong type or an unknown name, also for one that papermill injected and that is no parameter of the notebook.
+    On `data` "published", nothing is trained: the table has the published runs of the models, trained alike if there
+    are such runs. Relative paths start at the working directory, or at its parent if that is `notebooks/`. Raises
+    `InputError` for a wrong type or an unknown name, also for one that papermill injected and that is no parameter of
+    the notebook.
     """
+    _check(parameters)
+    models = split_names(parameters["models"])
+    if parameters["data"] == PUBLISHED:
+        return trained_alike(_selected(published_runs(), parameters), models)
+    return _trained(parameters, models)
+
+
+def _check(parameters: Mapping[str, Any]) -> None:
+    """Check a notebook's parameters, and those that papermill injected."""
     check_parameters(parameters)
     if shell := get_ipython():
         check_injected(shell.user_ns["In"])
-    return _trained(parameters, split_names(parameters["models"]))
+    for name, own in UNTRAINED.items():
+        if parameters["data"] == PUBLISHED and parameters[name] != own:
+            raise InputError(
+                f"data {PUBLISHED!r} trains nothing, so {name} {parameters[name]!r} has no effect. Leave it out, or "
+                "set `data` to the path of FER2013"
+            )
+
+
+def _selected(table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The published runs of the given seeds; all if none are given."""
+    if parameters["seeds"] == "":
+        return table
+    return table[table.seed.isin(whole_numbers(str(parameters["seeds"])))]
 
 
 def ablation_study(**parameters: Any) -> pd.DataFrame:
@@ -55,6 +77,9 @@ def ablation_study(**parameters: Any) -> pd.DataFrame:
     """
     check_parameters(parameters)
     models = ablation_models(parameters.get("budgets", ""))
+    if parameters["data"] == PUBLISHED:
+        runs = published_runs()
+        return runs[runs.model.isin(models) & (runs.target == "labels")]
     if not models:
         return pd.DataFrame({"model": []})
     epochs = parameters.get("budget_epochs") or parameters["epochs"]
@@ -67,22 +92,13 @@ def people_study(**parameters: Any) -> pd.DataFrame:
 
     On `data` "published" or "demo", `models` and `seeds` select published runs; without them, all are taken.
     """
-    check_parameters(parameters)
-    if shell := get_ipython():
-        check_injected(shell.user_ns["In"])
+    _check(parameters)
     table, models = published_runs(), split_names(parameters["models"])
     if parameters["data"] not in (PUBLISHED, "demo"):
         return pd.concat([_trained(parameters, models), table], ignore_index=True) if models else table
-    for name, own in UNTRAINED.items():
-        if parameters["data"] == PUBLISHED and parameters[name] != own:
-            raise InputError(
-                f"data {PUBLISHED!r} trains nothing, so {name} {parameters[name]!r} has no effect. Leave it out, or "
-                "set `data` to the path of FER2013"
-            )
     for model in models:
         check_name("published model", model, table.model.unique())
-    seeds = whole_numbers(str(parameters["seeds"])) if parameters["seeds"] != "" else table.seed
-    return table[table.model.isin(models or table.model) & table.seed.isin(seeds)].reset_index(drop=True)
+    return _selected(table[table.model.isin(models or table.model)], parameters).reset_index(drop=True)
 
 
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:

@@ -21,8 +21,10 @@ EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the first two differ in block a
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 
 
-def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against parameters, for networks that differ in head, block or width."""
+def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | None:
+    """Accuracy against parameters, for networks that differ in head, block or width; None for fewer than two sizes."""
+    if len(budgets(table)) < 2:
+        return None
     strings, measure = labels(language), final_measure(table)
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
@@ -52,8 +54,10 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure:
     return Figure(name, text, drawing, summary, note(table, language))
 
 
-def ablation(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """The steps of the ablation as a waterfall chart, one panel per budget."""
+def ablation(table: pd.DataFrame, name: str, language: str) -> Figure | None:
+    """The steps of the ablation as a waterfall chart, one panel per budget; None without runs."""
+    if not budgets(table):
+        return None
     strings, shown, results = labels(language), budgets(table), Results(table)
     measure = results.measure
     data = pd.concat([_steps(results, budget) for budget in shown], ignore_index=True)

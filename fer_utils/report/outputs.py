@@ -18,7 +18,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from fer_utils.analysis.summary import is_demo
+from fer_utils.analysis.summary import is_demo, is_earlier
 from fer_utils.files import atomic_write
 from fer_utils.report.language import labels, minus
 
@@ -26,8 +26,9 @@ METADATA = "fer_utils"
 
 
 def note(table: pd.DataFrame, language: str) -> str:
-    """The note on demo results; empty for other results."""
-    return labels(language)["demo"] if is_demo(table) else ""
+    """A note on results on demo faces or of networks that were not trained alike; else empty."""
+    strings = labels(language)
+    return strings["demo"] if is_demo(table) else strings["earlier"] if is_earlier(table) else ""
 
 
 @dataclass(frozen=True)

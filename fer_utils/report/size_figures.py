@@ -120,9 +120,11 @@ def _others(axes: Axes, measure: str, strings: Labels) -> list[Line2D]:
     return marks
 
 
-def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Validation accuracy after every epoch, one line per run."""
-    strings = labels(language)
+def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | None:
+    """Validation accuracy after every epoch, one line per run; None if no run has a history."""
+    strings, table = labels(language), table[[(Path(run) / "history.csv").exists() for run in table.run]]
+    if table.empty:
+        return None
     history = pd.concat(
         [
             pd.read_csv(Path(run) / "history.csv").assign(model=model, seed=seed)

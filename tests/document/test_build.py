@@ -10,7 +10,7 @@ import pandas as pd
 import pypdf
 import pytest
 
-from fer_utils.analysis.published import ORIGINAL
+from fer_utils.analysis.published import ORIGINAL, published_runs
 from fer_utils.document import build, execute, parameters
 from fer_utils.document.build import make_report
 from fer_utils.errors import FerError, InputError
@@ -57,6 +57,18 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
         assert litter not in text
     # The figures are vectors: drawn, and not one of them a picture of pixels.
     assert not any(page.images for page in pages)
+
+
+def test_the_published_report_needs_no_data(tmp_path: Path) -> None:
+    make_report(tmp_path / "report.pdf", author="A. Student", runs_dir=str(tmp_path / "runs"))
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "report.pdf").pages)
+    text = " ".join(text.split())
+    table = published_runs().set_index(["model", "target"])
+    for model in ORIGINAL.model:
+        assert f"{table.PublicTest_accuracy_without_leak[model, 'labels'].max():.4f}" in text
+    assert "compact-46k.ferplus" in text
+    assert "Networks from before the published study" in text
+    assert not [path for path in (tmp_path / "runs").iterdir() if path.name != "notebooks"]  # nothing was trained
 
 
 def test_the_html_is_the_same_report_in_one_file(report: Path) -> None:
@@ -114,6 +126,7 @@ def test_wrong_input_is_refused_before_anything_runs(csv_file: Path, tmp_path: P
     refused("seeds 'x'", budget_seeds="x")
     refused("unknown network 'nobody'", teachers="nobody")
     refused("recipe finetune starts from pretrained weights", recipe="finetune")
+    refused("data 'published' trains nothing, so recipe 'full' has no effect", data=None, recipe="full")
     assert not list(tmp_path.iterdir())
 
 
@@ -202,12 +215,12 @@ def test_what_a_person_changed_in_a_notebook_holds_unless_the_command_says_other
 
 
 def test_notebooks_about_different_data_make_no_report(notebooks_folder: Path) -> None:
-    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer2013.csv\"")
-    with pytest.raises(InputError, match=r"the notebooks have different data: .*fer2013\.csv, demo\. Give one"):
+    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"published\"", r"data: str = \"fer2013.csv\"")
+    with pytest.raises(InputError, match=r"the notebooks have different data: .*fer2013\.csv, published\. Give one"):
         make_report()
 
 
 def test_a_parameter_that_papermill_cannot_read_is_refused(notebooks_folder: Path) -> None:
-    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"demo\"", r"data: str = \"fer #2.csv\"")
+    edit(notebooks_folder / "3_cnn_sweep.ipynb", r"data: str = \"published\"", r"data: str = \"fer #2.csv\"")
     with pytest.raises(InputError, match=r"3_cnn_sweep\.ipynb: a parameter is not a plain value, or contains a #"):
         make_report()

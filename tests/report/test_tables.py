@@ -61,15 +61,19 @@ def test_training_cut_short_is_told_also_where_only_some_nets_were(epochs: tuple
 
 def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "history.csv").write_text("epoch,validation_accuracy\n1,0.5\n2,0.6\n")
-    captions = [
-        learning_curves(trained_by(recipe).assign(run=str(tmp_path)), "curves", "en").caption
-        for recipe in ("quick", "full")
-    ]
+    captions = [caption(trained_by(recipe).assign(run=str(tmp_path))) for recipe in ("quick", "full")]
     assert ["averaged" in caption for caption in captions] == [False, True]
     assert ["Networks that accept any size" in caption for caption in captions] == [False, True]
     vgg = trained_by("full").query("model == 'vgg-1.9m'").assign(run=str(tmp_path))
-    assert "averaged" in learning_curves(vgg, "curves", "en").caption
-    assert "Networks that accept any size" not in learning_curves(vgg, "curves", "en").caption
+    assert "averaged" in caption(vgg)
+    assert "Networks that accept any size" not in caption(vgg)
+    assert learning_curves(vgg.assign(run="nowhere"), "curves", "en") is None
+
+
+def caption(table: pd.DataFrame) -> str:
+    figure = learning_curves(table, "curves", "en")
+    assert figure
+    return figure.caption
 
 
 def test_a_report_on_drawn_faces_says_nothing_of_the_original() -> None:
