@@ -278,8 +278,7 @@ def evaluate(
     if framing:
         interval = f"{100 * framing['low']:.1f} to {100 * framing['high']:.1f}"
         print(f"random framing costs {100 * framing['mean']:.1f} points (95 % confidence interval: {interval})")
-    own = found["votes"] if found["votes"] and truth_of(read) == "majority" else found
-    _print_classes(own["per_class"])
+    _print_classes(found["votes"] if truth_of(read) == "majority" else None, found)
 
 
 def _print_scores(title: str, found: dict[str, Any]) -> None:
@@ -301,8 +300,8 @@ def _print_votes(name: str, votes: dict[str, Any]) -> None:
     print(f"{name}: accuracy {votes['accuracy']:.4f} against the majority of {votes['faces']:,.0f} faces")
     measures = {name: votes[name] for name in ("balanced_accuracy", "log_loss", "calibration_error") if name in votes}
     print("  " + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measures.items()))
-    if missing := set(votes["per_class"]) - set(votes["classes"]):
-        print(f"  over its {len(votes['classes'])} classes; in the accuracy, {', '.join(missing)} counts as an error")
+    if missing := list(votes["per_class"])[int(votes["classes"]) :]:
+        print(f"  over its {votes['classes']:.0f} classes; in the accuracy, {missing[0]} counts as an error")
     if "people" in votes:
         value, low, high = (_people(votes[name]) for name in ("people", "people_low", "people_high"))
         interval = "" if low == high else f" (95 % confidence interval: {low} to {high})"
@@ -310,17 +309,17 @@ def _print_votes(name: str, votes: dict[str, Any]) -> None:
 
 
 def _people(number: float) -> str:
-    from fer_utils.data.people import LESS_THAN_ONE, MORE_THAN_FIVE
+    if number < 1:
+        return "less than one person"
+    return "more than five people" if number > 5 else f"{number:.1f} people"
 
-    words = {LESS_THAN_ONE: "less than one person", MORE_THAN_FIVE: "more than five people"}
-    return words.get(number, f"{number:.1f} people")
 
-
-def _print_classes(per_class: dict[str, Any]) -> None:
+def _print_classes(votes: dict[str, Any] | None, labels: dict[str, Any]) -> None:
     import pandas as pd
 
-    table = pd.DataFrame(per_class).T.rename_axis("class").reset_index()
-    _print_table("By class", table.astype({"precision": float, "recall": float, "n": int}))
+    table = pd.DataFrame((votes or labels)["per_class"]).T.rename_axis("class").reset_index()
+    title = f"By class, against {'the majority of votes' if votes else 'labels'}"
+    _print_table(title, table.astype({"precision": float, "recall": float, "n": int}))
 
 
 @app.command()
@@ -337,8 +336,9 @@ def score(
 ) -> None:
     """Score the predictions of any network on labels, votes and people.
 
-    Columns: `row` (in fer2013.csv, from 0) or `face` (hash of the pixels, as in a run's predictions.csv); and `label`
-    (name or number of a class), or a probability for each class, or both. Other columns are ignored.
+    Columns: `row` (in fer2013.csv, from 0), `id` (as fer predict writes it) or `face` (hash of the pixels, as in a
+    run's predictions.csv); and `label` or `predicted` (name or number of a class), or a probability for each class, or
+    both. Other columns are ignored.
 
     Example: fer score submission.csv --data fer2013.csv --parameters 50000
     """
@@ -356,9 +356,11 @@ def score(
     _print_scores(f"{predictions} on {usage} of {faces.name}", found)
     for each in ours:
         lead, low, high = (f"{each[name]:+z.1f}" for name in ("points", "low", "high"))
-        against = f"against {each['network']} ({each['parameters']:,} parameters) on {each['truth']}s"
-        print(f"{against}: {lead} points ({low} to {high}), p = {each['p']:.3g} (McNemar's test)")
-    _print_classes((found["votes"] or found)["per_class"])
+        truth = "labels" if each["truth"] == "label" else "the majority of votes"
+        against = f"against {each['network']} ({each['parameters']:,} parameters) on {truth}"
+        interval = f"95 % confidence interval: {low} to {high}"
+        print(f"{against}: {lead} points ({interval}), p = {each['p']:.3g} (McNemar's test)")
+    _print_classes(found["votes"], found)
 
 
 @app.command()

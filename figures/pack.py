@@ -51,16 +51,16 @@ def pack(faces: FaceSet) -> None:
         shutil.copyfile(file, RECORDS / file.name)
     table = read_tables([RUNS])
     records = {read_json(file)["finished"]: file.parent for file in STUDY.glob("*/run.json")}
+    kept = set()
     for finished in records.keys() & set(table.finished):  # published ones
-        record = records[finished]
+        kept.add(RECORDS / records[finished].name)
         without = shutil.ignore_patterns(f"*{SUFFIX}")
-        shutil.copytree(record, RECORDS / record.name, ignore=without, dirs_exist_ok=True)
-    for _, row in table[table.shipped].iterrows():
-        record = RECORDS / f"{row.model}.{DATA_OF_TARGET[row.target]}_earlier"
-        if row.finished in records:  # the study has trained it anew
-            shutil.rmtree(record, ignore_errors=True)
-        else:
-            _pack_earlier(row, faces, record)
+        shutil.copytree(records[finished], RECORDS / records[finished].name, ignore=without, dirs_exist_ok=True)
+    for _, row in table[table.shipped & ~table.finished.isin(list(records))].iterrows():
+        kept.add(record := RECORDS / f"{row.model}.{DATA_OF_TARGET[row.target]}_earlier")
+        _pack_earlier(row, faces, record)
+    for record in {path for path in RECORDS.iterdir() if path.is_dir()} - kept:
+        shutil.rmtree(record)
     _add_votes(table)
 
 

@@ -22,7 +22,7 @@ from fer_utils.data.targets import TARGETS
 from fer_utils.errors import FerError, InputError
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.models.bundled import DATA_OF_TARGET
+from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, SUFFIX
 from fer_utils.report.outputs import Table, write_figure
 from fer_utils.report.size_figures import curve
 from fer_utils.report.tables import in_people
@@ -50,7 +50,7 @@ def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
             "network": chosen.network,
             "parameters": chosen.parameters,
             "million MACs": facts.multiply_adds[chosen.model].to_numpy() / 1e6,
-            "KB": [f"{size / 1000:,.0f}" for size in facts.bytes[chosen.model]],
+            "KB": [f"{(BUNDLED / f'{name}{SUFFIX}').stat().st_size / 1000:,.0f}" for name in chosen.network],
             "latency (ms)": latency.reindex(chosen.model).map("{:.1f}".format, na_action="ignore").to_numpy(),
             "majority of votes": chosen[f"{measure}_votes_accuracy"],
             "worth in people": [in_people(row) for _, row in worth.iterrows()],

@@ -1,6 +1,6 @@
 """How many people is a network worth? Networks, FER2013's label and people against five held-out voters."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,15 +33,15 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
     return chosen.assign(network=names).sort_values(["target", "parameters"], ignore_index=True)
 
 
-def best_networks(table: pd.DataFrame) -> list[str]:
-    """The network of each target that is best on validation, by name: from labels first, then from votes."""
-    chosen = networks(table)
+def best_networks(table: pd.DataFrame, said: Collection[str]) -> list[str]:
+    """Of the networks in `said`, the best of each target on validation: from labels first, then from votes."""
+    chosen = networks(table)[lambda rows: rows.network.isin(said)]
     groups = ((chosen[chosen.target == target], column) for target, column in CHOSEN_BY.items())
     return [rows.network[rows[column].idxmax()] for rows, column in groups if len(rows)]
 
 
-def answers_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The predictions of each network (`networks`) on the test faces that have a majority and ten votes.
+def answers_of(table: pd.DataFrame, *, clear: bool = True) -> dict[str, pd.DataFrame]:
+    """The predictions of each network (`networks`) on the test faces that have ten votes and, if `clear`, a majority.
 
     Networks that answered other faces than the first one of the table are left out.
     """
@@ -49,17 +49,19 @@ def answers_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for name, run in chosen[["network", "run"]].itertuples(index=False):
         answers = predictions(run)
         answers = answers[answers.part == measure]
-        if (clear := _with_panel(answers)) is not None:
-            said[name] = clear
+        if (found := _with_panel(answers, clear=clear)) is not None:
+            said[name] = found
     order = chosen.set_index("network").run.map(list(table.run).index)
     first = min(said, key=lambda name: order[name], default=None)
     return {name: answers for name, answers in said.items() if answers.face.equals(said[first].face)}
 
 
-def _with_panel(answers: pd.DataFrame) -> pd.DataFrame | None:
-    """The faces with a majority and ten votes; None if there are none."""
+def _with_panel(answers: pd.DataFrame, *, clear: bool = True) -> pd.DataFrame | None:
+    """The faces with ten votes and, if `clear`, a majority; None if there are none."""
     votes = votes_of(answers)
-    found = answers[:0] if votes is None else answers[(answers.majority != UNLABELLED) & has_panel(votes)]
+    if votes is None:
+        return None
+    found = answers[has_panel(votes) & (answers.majority != UNLABELLED if clear else True)]
     return found.reset_index(drop=True) if len(found) else None
 
 
@@ -83,7 +85,7 @@ def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) 
     One row each, by name: `1`..`5` for people, `label`, and the networks. Columns: `agreement`, `people` (the number of
     people that agree as often, `data/people.py`), and the 95 % confidence intervals `agreement_low`..`agreement_high`
     and `people_low`..`people_high` (percentiles of a bootstrap over faces, the same for all rows). `deduplicated`
-    leaves out faces that are also in Training.
+    leaves out faces that are also in Training; the table is empty if none are left.
     """
     faces, voters = voters_of(said)
     kept = ~faces.leaked.to_numpy() if deduplicated else np.ones(len(faces), bool)
@@ -91,7 +93,8 @@ def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) 
     rows[LABEL] = voters.agreement(faces.label.to_numpy())
     rows |= {name: voters.agreement(answers.predicted.to_numpy()) for name, answers in said.items()}
     won = np.stack(list(rows.values()))[:, kept].T  # (faces, rows)
-    n = len(won)
+    if not (n := len(won)):
+        return pd.DataFrame()
     weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
     people = slice(0, voters.people.shape[1])
     means, drawn = won.mean(0), weights @ won
@@ -101,23 +104,22 @@ def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) 
     found = pd.DataFrame(index=list(rows))
     for name, (value, samples) in values.items():
         found[name] = value
-        found[[f"{name}_low", f"{name}_high"]] = np.quantile(samples, ends, axis=0).T
+        found[[f"{name}_low", f"{name}_high"]] = np.quantile(samples, ends, axis=0, method="nearest").T
     return found
 
 
 def score_all(answers: pd.DataFrame) -> dict[str, Any]:
     """The scores on labels (`metrics.score`), and `votes` and `votes_without_leak`: those on votes, or None.
 
-    They have accuracy and per-class scores against the majority, the `classes` of the network, the measures of
-    `metrics.score_votes`, and the confidence intervals of `agreements`.
+    They have per-class scores against the majority, the measures of `metrics.score_votes`, and the confidence intervals
+    of `agreements`.
     """
     found: dict[str, Any] = score(answers)
     for name, rows in {"votes": answers, "votes_without_leak": answers[~answers.leaked]}.items():
         found[name] = score_votes(rows)
         if found[name] is None:
             continue
-        classes = [each for each in VOTE_CLASSES if PROBABILITY_COLUMN.format(each) in rows]
-        found[name] |= {"per_class": score(rows, "majority")["per_class"], "classes": classes or list(VOTE_CLASSES)}
+        found[name] |= {"per_class": score(rows, "majority")["per_class"]}
         if (clear := _with_panel(rows)) is not None:
             found[name] |= agreements({"network": clear}).loc["network"].to_dict()
     return found
@@ -133,7 +135,8 @@ def confusions(said: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
     for name, answers in said.items():
         counts[name] = voters.reference.T @ np.eye(len(BALLOT))[answers.predicted.to_numpy()]
     rows = len(VOTE_CLASSES)
-    return {name: table[:rows] / np.maximum(table[:rows].sum(1, keepdims=True), 1) for name, table in counts.items()}
+    totals = voters.one_person[:rows].sum(1, keepdims=True)
+    return {name: table[:rows] / np.where(totals > 0, totals, 1) for name, table in counts.items()}
 
 
 def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -147,7 +150,7 @@ def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     assert votes is not None, "voters_of needs votes"
     counts = votes[:, : len(VOTE_CLASSES)]
     theirs = _entropy(counts / counts.sum(1, keepdims=True))
-    groups = pd.qcut(pd.Series(theirs).rank(method="first"), GROUPS, labels=False)
+    groups = pd.qcut(theirs, GROUPS, labels=False, duplicates="drop")
     rows = []
     for name, answers in said.items():
         own = _entropy(answers.filter(regex=f"^{PROBABILITY_COLUMN.format('')}").to_numpy())

@@ -24,7 +24,8 @@ def people_facts(table: pd.DataFrame) -> dict[str, Any]:
     faces, _ = people.voters_of(said)
     every, deduplicated = people.agreements(said), people.agreements(said, deduplicated=True)
     chosen = people.networks(table).set_index("network").loc[list(said)]
-    best = [name for name in people.best_networks(table) if name in said]
+    best = people.best_networks(table, said)
+    unclear = people.answers_of(table, clear=False)
     counts = np.bincount(faces.majority, minlength=len(VOTE_CLASSES))
     doubts = people.doubts({name: said[name] for name in best}).groupby("network", sort=False)
     return {
@@ -36,7 +37,8 @@ def people_facts(table: pd.DataFrame) -> dict[str, Any]:
         "fer2013_label": _worth(every, people.LABEL),
         "groups": [_group(str(target), rows, every) for target, rows in chosen.groupby("target", sort=False)],
         "best": _network(best[-1], chosen, every),
-        "best_deduplicated": _worth(deduplicated, best[-1]),
+        "best_deduplicated": _worth(deduplicated, best[-1]) if len(deduplicated) else None,
+        "unclear": {"faces": len(unclear[best[-1]])} | _worth(people.agreements(unclear), best[-1]),
         "growth": _growth(said, chosen),
         "neutral": [{"name": name, "recall": share} for name, share in _neutral(said, best).items()],
         "doubts": [{"name": name, "correlation": rows.correlation.iloc[0]} for name, rows in doubts],
@@ -65,8 +67,7 @@ def _growth(said: Mapping[str, pd.DataFrame], chosen: pd.DataFrame) -> dict[str,
     if len(labels) < 2:
         return None
     small, large = labels.index[0], labels.index[-1]
-    ratio = labels.parameters.iloc[-1] / labels.parameters.iloc[0]
-    return people.gains(said[small], said[large]) | {"worse": small, "better": large, "ratio": float(ratio)}
+    return people.gains(said[small], said[large]) | {"worse": small, "better": large}
 
 
 def _neutral(said: Mapping[str, pd.DataFrame], names: Iterable[str]) -> dict[str, float]:

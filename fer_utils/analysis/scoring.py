@@ -1,5 +1,6 @@
 """Score anybody's predictions of test faces, given as a CSV file."""
 
+import csv
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ FERPLUS_NAMES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgus
 OWN_NAME = dict(zip(COLUMNS, VOTE_CLASSES, strict=False)) | {name: name for name in VOTE_CLASSES}  # by either name
 ORDERS = {"fer2013": VOTE_CLASSES, "ferplus": tuple(OWN_NAME[name] for name in FERPLUS_NAMES)}
 KEYS = ("row", "id", "face")
-ANSWERS = ("label", "class", "predicted", "prediction", "emotion")
+ANSWERS = ("predicted", "prediction", "label", "class", "emotion")  # a run's `label` is the truth
 SUM_TOLERANCE = 0.01  # of the probabilities of a face
 
 
@@ -38,22 +39,22 @@ class _Problem(Exception):
 def read_answers(path: Path, faces: FaceSet, usage: str, order: str = "fer2013") -> pd.DataFrame:
     """Read predictions of the faces of a usage: a table like that of `metrics.prediction_table`.
 
-    The CSV has a row per face. `row` (or `id`) is its row in fer2013.csv, counted from 0, or `face` the hash of its
-    pixels as in a run's predictions.csv. `label` (or one of `ANSWERS`) is the name of a class, as in FER2013 or FER+,
-    or its number in `order`; columns named after classes hold probabilities. Faces of other usages are ignored. Raises
-    `InputError` with the line of a missing, repeated or unknown face, an unknown class, or wrong probabilities.
+    The CSV has a row per face. `row` is its row in fer2013.csv, counted from 0, `id` its name or row in the file of
+    `faces`, as `fer predict` writes it, or `face` the hash of its pixels, as in a run's predictions.csv. `label` (or
+    one of `ANSWERS`) is the name of a class, as in FER2013 or FER+, or its number in `order`; columns named after
+    classes hold probabilities. Faces of other usages are ignored. Raises `InputError` with the line of a missing,
+    repeated or unknown face, an unknown class, or wrong probabilities.
     """
     classes = ORDERS[check_name("order", order, ORDERS)]
-    numbered = replace(faces, ids=row_numbers(faces).astype(str))
-    part = labelled_part(numbered, usage)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a CSV ({error})") from None
-    table.columns = [str(name).strip().lower() for name in table.columns]
+    table = _read(path)
+    key = next((name for name in KEYS if name in table), None)
+    if key is None:
+        raise InputError(f"{path}: no column `row`, `id` or `face`. Add the row in fer2013.csv, counted from 0")
+    named = replace(faces, ids=_names(faces, key))
+    part = labelled_part(named, usage)
     try:
         answers = _answers(table, classes, path)
-        place = _places(table, numbered, part, usage, path)
+        place = _places(table[key].str.lower(), answers.predicted, named, part, f"{path}: {{}} {usage} faces")
     except _Problem as problem:
         raise InputError(f"{path}, line {problem.row + 2}: {problem.message}") from None
     return face_table(part).assign(**{name: column.to_numpy()[place] for name, column in answers.items()})
@@ -73,7 +74,7 @@ def _answers(table: pd.DataFrame, classes: tuple[str, ...], path: Path) -> pd.Da
     if label := next((name for name in ANSWERS if name in table), None):
         numbers = {str(i): VOTE_CLASSES.index(name) for i, name in enumerate(classes)}
         numbers |= {name: VOTE_CLASSES.index(own) for name, own in OWN_NAME.items()}
-        given = table[label].str.strip().str.lower()
+        given = table[label].str.lower()
         for row in np.flatnonzero(~given.isin(list(numbers))):
             allowed = f"{', '.join(VOTE_CLASSES)}, FER+'s names, or 0 to {len(classes) - 1}"
             raise _Problem(int(row), f"unknown class {table[label].iloc[row]!r}. Allowed are {allowed}")
@@ -94,32 +95,54 @@ def _probabilities(table: pd.DataFrame) -> pd.DataFrame:
     return shares
 
 
-def _places(table: pd.DataFrame, faces: FaceSet, part: FaceSet, usage: str, path: Path) -> np.ndarray:
-    """The row of the CSV for each face of the part."""
-    key = next((name for name in KEYS if name in table), None)
-    if key is None:
-        raise InputError(f"{path}: no column {', '.join(KEYS[:-1])} or {KEYS[-1]} tells which face a row is about")
-    given = table[key].str.strip().str.lower()
-    by_hash = given.str.fullmatch("[0-9a-f]{16}").all()
-    every, wanted = (_names(each, by_hash=by_hash) for each in (faces, part))
-    for row in np.flatnonzero(~given.isin(list(every))):
-        raise _Problem(int(row), f"{key} {table[key].iloc[row]!r} is no face of {faces.name}")
-    copies = pd.Series(every).value_counts()
+def _places(given: pd.Series, predicted: pd.Series, faces: FaceSet, part: FaceSet, count: str) -> np.ndarray:
+    """The row of the CSV for each face of the part, by the ids of the faces."""
+    assert faces.ids is not None and part.ids is not None, "read_answers names the faces"  # noqa: PT018
+    for row in np.flatnonzero(~given.isin(faces.ids)):
+        raise _Problem(int(row), f"{given.name} {given.iloc[row]!r} is no face of {faces.name}")
+    copies = pd.Series(faces.ids).value_counts()
     for row in np.flatnonzero(given.groupby(given).cumcount() >= given.map(copies)):
-        raise _Problem(int(row), f"{key} {table[key].iloc[row]!r} is there again. Give one answer to each face")
+        raise _Problem(int(row), f"{given.name} {given.iloc[row]!r} is repeated. Give one answer per face")
+    for row in np.flatnonzero(predicted != predicted.groupby(given).transform("first")):
+        raise _Problem(
+            int(row), f"{given.name} {given.iloc[row]!r}: identical images with different answers. Use `row`"
+        )
     rows = pd.Series(given.index, given).groupby(level=0).first()  # identical images have one answer
-    if missing := [name for name in wanted if name not in rows.index]:
-        count = f"{len(missing):,} of {len(wanted):,} {usage} faces"
-        raise InputError(f"{path}: answers to {count} are missing, the first for {key} {missing[0]}")
-    return rows[wanted].to_numpy()
+    if missing := [name for name in part.ids if name not in rows.index]:
+        told = count.format(f"{len(missing):,} of {len(part):,}")
+        raise InputError(f"{told} have no answer, the first is {given.name} {missing[0]}")
+    return rows[part.ids].to_numpy()
 
 
-def _names(faces: FaceSet, *, by_hash: bool) -> list[str]:
-    """The faces by the hash of their pixels, or by their ids."""
-    if by_hash:
-        return [f"{digest:016x}" for digest in faces.digests]
-    assert faces.ids is not None, "read_answers numbers the faces"
-    return list(map(str, faces.ids))
+def _names(faces: FaceSet, key: str) -> np.ndarray:
+    """The faces as a column of the CSV names them."""
+    if key == "face":
+        return np.array([f"{digest:016x}" for digest in faces.digests])
+    if key == "row":
+        return row_numbers(faces).astype(str)
+    ids = np.arange(len(faces)).astype(str) if faces.ids is None else faces.ids
+    return np.char.lower(ids)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The CSV as text, without empty lines at its end."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
+    while rows and not "".join(rows[-1]).strip():
+        rows.pop()
+    if not rows:
+        raise InputError(f"{path}: is empty. Give a header and a row per face")
+    names = [name.strip().lower() for name in rows[0]]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: two columns have the same name; names ignore case")
+    for line, row in enumerate(rows[1:], 2):
+        if len(row) != len(names):
+            raise InputError(f"{path}, line {line}: {len(row)} fields, expected {len(names)}")
+    table = pd.DataFrame(rows[1:], columns=names).apply(lambda column: column.str.strip())
+    return table.replace(r"^(\d+)\.0+$", r"\1", regex=True)  # as pandas writes integers beside gaps
 
 
 def compare_with_ours(answers: pd.DataFrame, faces: FaceSet, usage: str, parameters: int) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """People as a yardstick: how often a few voters of FER+ agree with five others.
 
-A face's ten votes are split at random: five are the reference, whose most frequent answer is right; the first one to
-five of the others are people. Tied answers share the point equally. "Unknown" and "not a face" are answers of people,
-never of networks.
+A face's ten votes are split into five and five, in all ways. The most frequent answer of the first five counts as
+right; the others are people, one to five at a time. Tied answers share the point equally. "Unknown" and "not a face"
+are answers of people, never of networks.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
@@ -14,17 +14,16 @@ from fer_utils.data.votes import BALLOT
 
 VOTERS, REFERENCE = 10, 5
 PEOPLE = VOTERS - REFERENCE
-SPLITS = 40
 ODD = (1, 3, 5)  # people; even groups tie more often
 LESS_THAN_ONE, MORE_THAN_FIVE = 0.0, 6.0  # values of `worth` outside the scale
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """The voters of N faces, averaged over the splits of their votes.
+    """The voters of N faces, averaged over all splits of their votes.
 
-    `reference[i, a]` is the share of face i's point that answer a wins; `people[i, k]` is what the most frequent answer
-    of k + 1 people wins. `one_person[a, b]` counts faces where the reference is a and one person says b.
+    `reference[i, a]` is the share of face i's point that answer a earns, `people[i, k]` what the most frequent answer
+    of k + 1 people earns. `one_person[a, b]` counts faces where the reference is a and one person says b.
     """
 
     reference: np.ndarray  # float64 (N, 10), with the columns `BALLOT`
@@ -32,35 +31,39 @@ class Panel:
     one_person: np.ndarray  # float64 (10, 10)
 
     def agreement(self, answers: np.ndarray) -> np.ndarray:
-        """What answers `(N,)`, as numbers in `BALLOT`, win on each face: `(N,)`."""
+        """What answers `(N,)`, as numbers in `BALLOT`, earn on each face: `(N,)`."""
         return self.reference[np.arange(len(answers)), answers]
 
 
 def panel(votes: np.ndarray) -> Panel:
     """The panel of faces with ten votes each: `votes` is `(N, 10)`.
 
-    The splits are random but always the same for the same votes. Raises `ValueError` for faces with other than ten.
+    It depends only on how often the answers were given, so the few patterns of ten sorted counts are computed once.
+    Raises `ValueError` for faces with other than ten votes.
     """
     if (votes.sum(1) != VOTERS).any():
         raise ValueError("a panel needs ten votes on every face")
-    return _panel(votes.astype(np.uint8).tobytes())
+    order = np.argsort(-votes.astype(int), axis=1, kind="stable")
+    patterns, pattern = np.unique(np.take_along_axis(votes, order, 1), axis=0, return_inverse=True)
+    found = [_pattern(counts) for counts in patterns]
+    reference, people, pairs = (np.array(part)[pattern] for part in zip(*found, strict=True))
+    by_answer, one_person = np.empty(votes.shape), np.zeros((len(BALLOT), len(BALLOT)))
+    np.put_along_axis(by_answer, order, reference, 1)
+    np.add.at(one_person, (order[:, :, None], order[:, None, :]), pairs)
+    return Panel(by_answer, people, one_person)
 
 
-@lru_cache(maxsize=8)  # tables and figures ask for the same faces many times
-def _panel(counts: bytes) -> Panel:
-    votes = np.frombuffer(counts, np.uint8).reshape(-1, len(BALLOT))
-    ballots = np.repeat(np.tile(np.arange(len(BALLOT)), len(votes)), votes.ravel()).reshape(-1, VOTERS)
-    rng = np.random.default_rng(0)
-    reference, people = np.zeros(votes.shape), np.zeros((len(votes), PEOPLE))
-    one_person = np.zeros((len(BALLOT), len(BALLOT)))
-    for _ in range(SPLITS):
-        drawn = np.eye(len(BALLOT))[rng.permuted(ballots, axis=1)]  # (N, 10 voters, 10 answers)
-        right = _winners(drawn[:, :REFERENCE].sum(1))
-        reference += right
-        groups = drawn[:, REFERENCE:].cumsum(1)
-        people += (_winners(groups) * right[:, None]).sum(2)
-        one_person += right.T @ groups[:, 0]
-    return Panel(reference / SPLITS, people / SPLITS, one_person / SPLITS)
+def _pattern(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reference `(10,)`, people `(5,)` and pairs of reference and one person `(10, 10)` for ten sorted counts."""
+    ballots = np.eye(len(counts))[np.repeat(np.arange(len(counts)), counts)]  # (voter, answer)
+    splits = [list(chosen) for chosen in combinations(range(VOTERS), REFERENCE)]
+    right = _winners(ballots[splits].sum(1))  # (split, answer)
+    others = ballots[[[voter for voter in range(VOTERS) if voter not in chosen] for chosen in splits]]
+    people = []
+    for size in range(1, PEOPLE + 1):
+        groups = others[:, list(combinations(range(PEOPLE), size))].sum(2)  # (split, group, answer)
+        people.append((_winners(groups) * right[:, None]).sum(2).mean())
+    return right.mean(0), np.array(people), right.T @ others.mean(1) / len(splits)
 
 
 def worth(agreement: np.ndarray, people: np.ndarray) -> np.ndarray:

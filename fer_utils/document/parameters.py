@@ -98,7 +98,10 @@ def people_study(**parameters: Any) -> pd.DataFrame:
         return pd.concat([_trained(parameters, models), table], ignore_index=True) if models else table
     for model in models:
         check_name("published model", model, table.model.unique())
-    return _selected(table[table.model.isin(models or table.model)], parameters).reset_index(drop=True)
+    found = _selected(table[table.model.isin(models or table.model)], parameters)
+    if found.empty:
+        raise InputError(f"no published run has the seeds {parameters['seeds']}; some have {sorted(set(table.seed))}")
+    return found.reset_index(drop=True)
 
 
 def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:

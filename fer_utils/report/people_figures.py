@@ -84,7 +84,7 @@ def voters_confusion(table: pd.DataFrame, name: str, language: str) -> Figure | 
     strings, said = labels(language), people.answers_of(table)
     if not said:
         return None
-    shares = people.confusions({network: said[network] for network in people.best_networks(table) if network in said})
+    shares = people.confusions({network: said[network] for network in people.best_networks(table, said)})
     rows, columns = [strings[each] for each in VOTE_CLASSES], len(VOTE_CLASSES)
     frames = []
     with style(language):
@@ -112,7 +112,7 @@ def doubt(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     strings, said = labels(language), people.answers_of(table)
     if not said:
         return None
-    data = people.doubts({network: said[network] for network in people.best_networks(table) if network in said})
+    data = people.doubts({network: said[network] for network in people.best_networks(table, said)})
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.6), layout="constrained")
         axes = drawing.subplots()
@@ -130,5 +130,5 @@ def doubt(table: pd.DataFrame, name: str, language: str) -> Figure | None:
         axes.set_xlim(0, 1.35 * end)  # with room for the names
         axes.set_xlabel(strings["voters_entropy"])
         axes.set_ylabel(strings["network_entropy"])
-    text = strings("doubt_caption", measure=final_measure(table), groups=people.GROUPS)
+    text = strings("doubt_caption", measure=final_measure(table), groups=data.voters.nunique())
     return Figure(name, text, drawing, data, note(table, language))

@@ -120,8 +120,8 @@ def score_votes(answers: pd.DataFrame) -> dict[str, float] | None:
 
     `accuracy` is that against the majority. Faces of a class that the network lacks (contempt, for one trained from
     labels) count as errors. The means over classes (`balanced_accuracy`) and the comparisons of probabilities are over
-    the classes that it has: `log_loss` against the distribution of the votes, `calibration_error` of the most likely
-    class (expected calibration error in 15 bins: Guo et al. 2017, arXiv 1706.04599), both only if the table has
+    the `classes` that it has, 7 or 8: `log_loss` against the distribution of the votes, and `calibration_error` of the
+    most likely class (expected calibration error in 15 bins: Guo et al. 2017, arXiv 1706.04599). Both need
     probabilities. `agreement` is that with five held-out voters and `people` the number of people that agree as often
     (`data/people.py`), on the faces with ten votes.
     """
@@ -133,15 +133,15 @@ def score_votes(answers: pd.DataFrame) -> dict[str, float] | None:
     right, predicted = majority(votes), answers.predicted.to_numpy()
     hits = predicted == right
     names = [name for name in VOTE_CLASSES if PROBABILITY_COLUMN.format(name) in answers]
-    known = len(names) or len(VOTE_CLASSES)
+    known = len(names) or len(CLASSES) + int((predicted >= len(CLASSES)).any())
     own = right < known
-    found = {"accuracy": hits.mean(), "faces": len(hits)}
+    found = {"accuracy": hits.mean(), "faces": len(hits), "classes": known}
     if own.any():
         found["balanced_accuracy"] = pd.Series(hits[own]).groupby(right[own]).mean().mean()
     if names and own.any():
         shares = answers[[PROBABILITY_COLUMN.format(name) for name in names]].to_numpy()[own]
         found["log_loss"] = _log_loss(shares, distribution(votes[own])[:, :known])
-        found["calibration_error"] = _calibration_error(shares.max(1), hits[own])
+        found["calibration_error"] = _calibration_error(shares.max(1), shares.argmax(1) == right[own])
     ten = has_panel(votes)
     if ten.any():
         voters = panel(votes[ten])
@@ -229,5 +229,6 @@ def part_metrics(answers: pd.DataFrame) -> dict[str, float]:
     if answers.part.iloc[0] != VALIDATION:
         metrics |= {name: found[name] for name in ("accuracy_flip_averaged", "accuracy_without_leak")}
     for suffix, rows in {"": answers, "_without_leak": answers[~answers.leaked]}.items():
-        metrics |= {f"votes_{name}{suffix}": value for name, value in (score_votes(rows) or {}).items()}
+        by_votes = score_votes(rows) or {}
+        metrics |= {f"votes_{name}{suffix}": value for name, value in by_votes.items() if name != "classes"}
     return {name: value for name, value in metrics.items() if value is not None}

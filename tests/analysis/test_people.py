@@ -86,7 +86,7 @@ def test_the_best_run_of_each_model_and_target_stands_for_it() -> None:
     more = pd.concat([table, table.assign(seed=1, validation_votes_accuracy=0.65, validation_accuracy=0.4)])
     chosen = people.networks(more).set_index("network")
     assert chosen.seed.to_dict() == {"cnn-48k.fer2013": 0, "cnn-48k.ferplus": 1, "cnn-103k.ferplus": 0}
-    assert people.best_networks(more) == ["cnn-48k.fer2013", "cnn-103k.ferplus"]
+    assert people.best_networks(more, people.answers_of(more)) == ["cnn-48k.fer2013", "cnn-103k.ferplus"]
 
 
 def test_networks_without_votes_or_on_other_faces_are_left_out() -> None:

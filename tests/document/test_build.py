@@ -64,8 +64,8 @@ def test_the_published_report_needs_no_data(tmp_path: Path) -> None:
     text = " ".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "report.pdf").pages)
     text = " ".join(text.split())
     table = published_runs().set_index(["model", "target"])
-    for model in ORIGINAL.model:
-        assert f"{table.PublicTest_accuracy_without_leak[model, 'labels'].max():.4f}" in text
+    for model in ORIGINAL.model[ORIGINAL.model != "vgg-1.9m"]:
+        assert f"{table.PublicTest_accuracy_without_leak[model, 'labels']:.4f}" in text
     assert "compact-46k.ferplus" in text
     assert "Networks from before the published study" in text
     assert not [path for path in (tmp_path / "runs").iterdir() if path.name != "notebooks"]  # nothing was trained
