@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 from fer_utils.analysis.people import score_all
 from fer_utils.analysis.scoring import compare_with_ours, read_answers
 from fer_utils.data.faces import CLASSES, FaceSet, canonical, mark_duplicates
-from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import InputError
 from tests.test_cli import fer
 
@@ -42,7 +42,7 @@ def test_right_answers_have_full_marks_in_any_order(right: pd.DataFrame, voted: 
     assert (found["accuracy"], found["n"]) == (1, len(right))
     assert found["votes"]["accuracy"] == 1
     assert found["votes"]["people"] == 5  # nobody is better than people who always agree
-    assert found["votes"]["classes"] == list(VOTE_CLASSES)
+    assert found["votes"]["classes"] == len(CLASSES)  # it never answers contempt
     half = right.assign(label=right.label.where(right.index % 2 == 0, "contempt"))
     assert scored(half, voted, tmp_path)["accuracy"] == pytest.approx(0.5, abs=0.02)
 
@@ -89,13 +89,13 @@ def test_faces_of_other_usages_are_ignored(voted: FaceSet, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(index=3), r"answers to 1 of 43 PublicTest faces are missing, the first for row \d+"),
-        (lambda t: pd.concat([t, t.iloc[[5]]]), r"line 45: row '\d+' is there again\. Give one answer to each face"),
+        (lambda t: t.drop(index=3), r"1 of 43 PublicTest faces have no answer, the first is row \d+"),
+        (lambda t: pd.concat([t, t.iloc[[5]]]), r"line 45: row '\d+' is repeated\. Give one answer per face"),
         (lambda t: t.assign(row=t.row.where(t.index != 2, 9999)), r"line 4: row '9999' is no face of drawn"),
         (lambda t: t.assign(row=t.row.where(t.index != 2, -1)), r"line 4: row '-1' is no face of drawn"),
         (lambda t: t.assign(label=t.label.where(t.index != 7, "hungry")), r"line 9: unknown class 'hungry'\. Allowed"),
         (lambda t: t.assign(label=8), r"line 2: unknown class '8'"),
-        (lambda t: t.drop(columns="row"), r"no column row, id or face tells"),
+        (lambda t: t.drop(columns="row"), r"no column `row`, `id` or `face`"),
         (lambda t: t.drop(columns="label"), r"no answers\. Add a column `label`"),
         (lambda t: t.drop(columns="label").assign(happy=1.0), r"probabilities for happy; expected is a column"),
         (lambda t: t.assign(**dict.fromkeys(CLASSES, 0.5)), r"line 2: probabilities that add up to 3\.500"),
@@ -104,11 +104,54 @@ def test_faces_of_other_usages_are_ignored(voted: FaceSet, tmp_path: Path) -> No
     ],
 )  # fmt: skip
 def test_what_cannot_be_scored_is_refused_with_its_line(
-    change: object, message: str, right: pd.DataFrame, voted: FaceSet, tmp_path: Path
+    change: Callable[[pd.DataFrame], pd.DataFrame], message: str, right: pd.DataFrame, voted: FaceSet, tmp_path: Path
 ) -> None:
-    assert callable(change)
     with pytest.raises(InputError, match=message):
         scored(change(right), voted, tmp_path)
+
+
+def test_a_runs_predictions_are_scored_by_what_it_predicted(
+    right: pd.DataFrame, voted: FaceSet, tmp_path: Path
+) -> None:
+    wrong = right.assign(predicted="contempt")  # `label` is then the truth
+    assert scored(wrong, voted, tmp_path)["accuracy"] == 0
+
+
+def test_ids_are_those_of_the_file(right: pd.DataFrame, voted: FaceSet, tmp_path: Path) -> None:
+    named = replace(voted, ids=np.array([f"Face {i}" for i in range(len(voted))]))
+    table = right.rename(columns={"row": "id"}).assign(id=[f"face {i}" for i in right.row])
+    assert scored(table, named, tmp_path)["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text.replace("row,label", "label,Label"), "two columns have the same name"),
+        (lambda text: text.replace("angry", "angry,1", 1), r"line \d+: 3 fields, expected 2"),
+        (lambda text: "", "is empty"),
+    ],
+)
+def test_a_csv_of_another_form_is_refused(
+    edit: Callable[[str], str], message: str, right: pd.DataFrame, voted: FaceSet, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.csv").write_text(edit(right.to_csv(index=False)))
+    with pytest.raises(InputError, match=message):
+        read_answers(tmp_path / "answers.csv", voted, "PublicTest")
+
+
+def test_what_pandas_writes_is_read(right: pd.DataFrame, voted: FaceSet, tmp_path: Path) -> None:
+    numbers = right.assign(row=right.row.astype(float), label=[float(CLASSES.index(name)) for name in right.label])
+    text = "\ufeff" + numbers.to_csv(index=False) + "\n\n"
+    (tmp_path / "answers.csv").write_text(text, encoding="utf-8")
+    assert score_all(read_answers(tmp_path / "answers.csv", voted, "PublicTest"))["accuracy"] == 1
+
+
+def test_identical_images_have_one_answer(voted: FaceSet, tmp_path: Path) -> None:
+    part = canonical(voted.part("PublicTest"))
+    table = pd.DataFrame({"face": [f"{digest:016x}" for digest in part.digests], "label": part.labels})
+    twice = table.face.duplicated()
+    with pytest.raises(InputError, match="identical images with different answers"):
+        scored(table.assign(label=table.label.where(~twice, (table.label + 1) % 7)), voted, tmp_path)
 
 
 def test_ours_of_the_nearest_size_answers_the_same_faces(right: pd.DataFrame, voted: FaceSet, tmp_path: Path) -> None:

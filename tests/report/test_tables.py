@@ -47,9 +47,9 @@ def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> No
         recipe=["quick", "full"], epochs=[12, 60], finished="2026-01-01"
     )
     subtitle = combine([], table, "en").metadata["fer_utils"]["subtitle"]
-    assert "Recipe full, 60 epochs of its 100; Recipe quick, 12 epochs, 1 seed per model" in subtitle
+    assert "Recipe full, 60 epochs of its 100; Recipe quick, 12 epochs. 1 seed per model" in subtitle
     shortest = combine([], table.assign(recipe="quick", epochs=1), "en").metadata["fer_utils"]["subtitle"]
-    assert "Recipe quick, 1 epoch of its 12, 1 seed per model" in shortest
+    assert "Recipe quick, 1 epoch of its 12. 1 seed per model" in shortest
 
 
 @pytest.mark.parametrize(("epochs", "told"), [((12, 12), False), ((12, 3), True), ((3, 3), True)])

@@ -127,12 +127,14 @@ def test_answers_are_compared_with_the_votes_on_clear_faces() -> None:
     answers = add_votes(pd.DataFrame({"predicted": [3] * 5}), votes)
     found = score_votes(answers.assign(**{f"p_{name}": column for name, column in zip(CLASSES, shares.T, strict=True)}))
     assert found is not None
-    assert (found["faces"], found["accuracy"]) == (4, 0.5)
+    assert (found["faces"], found["classes"], found["accuracy"]) == (4, 7, 0.5)
     assert found["balanced_accuracy"] == 0.5  # happy 1, neutral 0; contempt is not a class of this network
     assert found["log_loss"] == pytest.approx(-(2 * np.log(0.4) + np.log(0.1)) / 3)
     assert found["calibration_error"] == pytest.approx(2 / 3 - 0.4)
     assert found["agreement"] == 0.5
     assert found["people"] == 0  # people who all agree are never wrong
-    assert set(score_votes(answers) or {}) == {"accuracy", "balanced_accuracy", "faces", "agreement", "people"}
+    assert set(score_votes(answers) or {}) == {
+        "accuracy", "balanced_accuracy", "faces", "classes", "agreement", "people",
+    }  # fmt: skip
     assert score_votes(answers[answers.majority < 0]) is None
     assert score_votes(pd.DataFrame({"predicted": [3]})) is None
