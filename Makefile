@@ -25,11 +25,14 @@ format: $(VENV)/ready
 clean:
 	rm -rf $(VENV) build report.pdf report.html
 
-# pip takes the build of PyTorch that fits this machine; uv installs the rest in a fraction of pip's time.
+# pip takes the build of PyTorch that fits this machine; uv installs the rest in a
+# fraction of pip's time, and pip does where uv cannot.
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv torch
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv \
+	&& $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
+	|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 # `make published DATA=fer2013.csv` trains what is missing of the published study, and writes runs.csv, results.csv, the

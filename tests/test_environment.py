@@ -5,7 +5,6 @@ import tomllib
 from itertools import chain
 
 import yaml
-from rattler import MatchSpec
 
 from tests.conftest import ROOT
 
@@ -20,8 +19,14 @@ CONDA_ONLY = {"pip", "make"}
 def conda() -> dict[str, str]:
     lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     lines += [line for line in lines.pop()["pip"] if not line.startswith("--editable")]
-    specs = [MatchSpec(line.replace("_", "-"), strict=True) for line in lines]
-    return {str(spec.name.normalized): str(spec.version or "") for spec in specs if spec.name is not None}
+    return dict(map(_parsed, lines))
+
+
+def _parsed(line: str) -> tuple[str, str]:
+    """The name and the version of a requirement such as `torch>=2.11`."""
+    match = re.fullmatch(r"([A-Za-z0-9_-]+)(>=[\d.]+)?", line)
+    assert match, line
+    return match[1].lower().replace("_", "-"), match[2] or ""
 
 
 def pip() -> dict[str, str]:
@@ -29,10 +34,8 @@ def pip() -> dict[str, str]:
     found = {"python": project["requires-python"]}
     lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     for line in (line for line in lines if not line.startswith("fer_utils[")):
-        match = re.fullmatch(r"([A-Za-z0-9_-]+)(>=[\d.]+)", line)
-        assert match, line
-        name = match[1].lower().replace("_", "-")
-        found[CONDA_NAMES.get(name, name)] = match[2]
+        name, version = _parsed(line)
+        found[CONDA_NAMES.get(name, name)] = version
     return found
 
 
