@@ -15,11 +15,12 @@ from fer_utils.analysis.published import PEERS
 from fer_utils.analysis.summary import final_measure, is_demo, is_earlier, summarize
 from fer_utils.data.augment import GRAY_LEVELS
 from fer_utils.document.export import outputs, refuse_unfinished, tags
-from fer_utils.report.language import Labels, labels, render
+from fer_utils.report.language import LANGUAGES, Labels, labels, render
 from fer_utils.report.outputs import METADATA
 from fer_utils.report.tables import runs_table
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES, named_recipe
 
+NOT_IN_PARTS = {"question", "answer", "your-answer", "try", "runs"}  # tags of cells outside a notebook's own section
 SOURCES = {
     "FER2013": "Goodfellow et al. 2013, arXiv 1307.0414",
     "FER+": "Barsoum et al. 2016, arXiv 1608.01041",
@@ -36,11 +37,12 @@ def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, a
         refuse_unfinished(nb)
     names, facts = labels(language), provenance_facts(table, language)
     cells = [new_markdown_cell(f"# {names['questions_and_answers']}")]
-    parts = [[cell for cell in nb.cells if not tags(cell) & {"question", "answer", "runs"}] for nb in notebooks]
+    parts = [[cell for cell in nb.cells if not tags(cell) & NOT_IN_PARTS] for nb in notebooks]
     numbers = Counter[str]()
     for number, (nb, part) in enumerate(zip(notebooks, parts, strict=True), 1):
         for question in _tagged(nb, "question"):
             cells.append(NotebookNode(question | {"source": f"## {number}. {question.source}"}))
+        cells += _own_answers(nb)
         cells += _tagged(nb, "answer")
         links = names["comma"].join(_links(part, numbers, names))
         cells.append(new_markdown_cell(names("shown_in", links=links)))
@@ -119,6 +121,12 @@ def _links(cells: list[NotebookNode], numbers: Counter[str], names: Labels) -> I
             if name := output.get("metadata", {}).get(METADATA, {}).get(kind):
                 numbers[kind] += 1
                 yield f"[{names(kind, number=numbers[kind])}](#{mark}-{name})"
+
+
+def _own_answers(nb: NotebookNode) -> Iterator[NotebookNode]:
+    """The cells for one's own answer that were edited."""
+    unedited = {labels(language)["your_answer"] for language in LANGUAGES}
+    return (cell for cell in _tagged(nb, "your-answer") if cell.source.strip() not in unedited)
 
 
 def _tagged(nb: NotebookNode, tag: str) -> Iterator[NotebookNode]:

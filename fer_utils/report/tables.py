@@ -10,7 +10,7 @@ from fer_utils.analysis.summary import Results, final_measure, measures, shown_s
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.load import load
 from fer_utils.data.people import ODD
-from fer_utils.models import weights, zoo
+from fer_utils.models import blocks, weights, zoo
 from fer_utils.report.language import labels
 from fer_utils.report.outputs import Table, note
 from fer_utils.training.metrics import score_votes
@@ -68,6 +68,22 @@ def layer_table(table: pd.DataFrame, name: str, language: str) -> Table:
         rows["parameters"] = [f"{n:,}" if n else "" for n in rows.parameters]
         columns.append(rows.rename(columns=strings | {"layer": model}))
     return Table(name, strings["layers_caption"], pd.concat(columns, axis=1).fillna(""))
+
+
+def separable_table(channels: int, name: str, language: str) -> Table:
+    """The weights of a plain and a depthwise separable convolution, by formula and counted."""
+    strings = labels(language)
+    plain, separable = blocks.ConvBN(channels, channels)[0], blocks.ConvDW(channels, channels)
+    depthwise, pointwise = (zoo.parameters(separable[i]) for i in (0, 3))
+    rows = [
+        ("plain_convolution", "9 C²", 9 * channels**2, zoo.parameters(plain)),
+        ("depthwise", "9 C", 9 * channels, depthwise),
+        ("pointwise", "C²", channels**2, pointwise),
+        ("separable_sum", "9 C + C²", 9 * channels + channels**2, depthwise + pointwise),
+    ]
+    columns = ["layer", "formula", "weights", "counted"]
+    shown = pd.DataFrame([(strings[key], *row) for key, *row in rows], columns=[strings[each] for each in columns])
+    return Table(name, strings("separable_caption", channels=channels), shown)
 
 
 def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:

@@ -11,10 +11,12 @@ from fer_utils.analysis.published import ORIGINAL
 from fer_utils.data.faces import FaceSet
 from fer_utils.document import execute, parameters
 from fer_utils.document.build import defaults
+from fer_utils.document.combine import combine
 from fer_utils.document.export import TypstPDFExporter
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import MODELS
 from fer_utils.training.study import split_names
+from tests.analysis.test_summary import table_of
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "tests" / "notebooks"
@@ -92,7 +94,8 @@ def test_the_projects_notebooks_are_thin_and_clean(path: Path) -> None:
     assert len([line for line in source.splitlines() if line.strip() and not line.startswith("#")]) <= 40
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(ast.parse(source)))
     prose = "".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
-    assert not re.search(r"\d", prose.replace("questions 2 and 3", ""))
+    prose = re.sub(r"\$[^$]+\$|`[^`]+`|FER2013|questions 2 and 3", "", prose)  # formulas, code and names
+    assert not re.search(r"\d", prose)
 
 
 @pytest.mark.parametrize("path", execute.sources(), ids=lambda path: path.stem)
@@ -116,3 +119,18 @@ def test_budgets_name_nets_of_equal_size() -> None:
     assert parameters.ablation_models("46k") == ["cnn4fc-46k", "cnn8fc-46k", "cnn8-46k", "narrow8-9k", "separable8-46k"]
     with pytest.raises(InputError, match=r"unknown budget '47k'.* 10k, 20k, 46k"):
         parameters.ablation_models("20k,47k")
+
+
+def test_ones_own_answer_comes_before_the_generated_one() -> None:
+    nb = nbformat.read(execute.sources()[1], as_version=4)
+    assert "cells" in nb
+    (own,) = (cell for cell in nb.cells if "your-answer" in cell.metadata.get("tags", []))
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = 1
+    table = table_of({"mobilenet-46k": 0.6})
+    assert "Your answer" not in str(combine([nb], table, "en").cells)
+    own.source = "The largest one wins."
+    sources = [cell.source for cell in combine([nb], table, "en").cells]
+    assert sources.index("The largest one wins.") < sources.index("answers.sweep(table, language)")
+    assert not any("Things to try" in source for source in sources)
