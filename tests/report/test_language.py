@@ -15,7 +15,8 @@ from fer_utils.report.outputs import METADATA
 TEMPLATES = sorted(file.name for file in (FOLDER / "en").glob("*.md"))
 LOGIC = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 ALLOWED_DIGITS = re.compile(
-    r"\$[^$]+\$|`[^`]+`|95\s?%|FER2013|fer2013|3x3|1x1|float16|8-bit|int8|V2|batch 1|questions 2 and 3|第 2、3 題|fer \(quantized\)"
+    r"\$[^$]+\$|`[^`]+`|"  # formulas and code
+    r"95\s?%|FER2013|fer2013|3x3|1x1|float16|8-bit|int8|V2|batch 1|questions 2 and 3|第 2、3 題|fer \(quantized\)"
 )
 
 
