@@ -176,8 +176,11 @@ def _front_matter(nb: NotebookNode) -> str:
 
 
 def _running_note(nb: NotebookNode) -> str:
-    notes = [output.get("metadata", {}).get(METADATA, {}).get("note") for output in outputs(nb.cells)]
-    return next(filter(None, notes), "")
+    """The note of most outputs: that of a few is not the report's."""
+    notes = [
+        about.get("note", "") for output in outputs(nb.cells) if (about := output.get("metadata", {}).get(METADATA))
+    ]
+    return max(notes, key=notes.count, default="")
 
 
 class TypstPDFExporter(_PandocExporter):

@@ -43,9 +43,10 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
         assert f"{number} / {len(pages)}" in page.extract_text()
     assert text.index("Questions and answers") < text.index("Figure 1.") < text.index("Where the numbers come from")
     assert set(re.findall(r"Figure (\d+)\.", text)) == set("1234567") | {"10", "8", "9"}
-    assert set(re.findall(r"Table (\d+)\.", text)) == set("123456789")
+    assert set(re.findall(r"Table (\d+)\.", text)) == set("123456789") | {"10"}
     assert "See Table 1, Figure 1, Table 2." in text
-    assert "See Figure 2, Table 3." in text
+    assert "See Table 3, Figure 2, Table 4." in text
+    assert "before the published study" not in pages[0].extract_text()  # most results are these runs'
     for model in ORIGINAL.model:
         assert model in text
     assert "45,959" in text
@@ -59,12 +60,14 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     assert not any(page.images for page in pages)
 
 
-def test_the_published_report_needs_no_data(tmp_path: Path) -> None:
+def test_the_published_report_needs_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = execute.sources()[1::3]  # all of them take twice as long
+    monkeypatch.setattr(execute, "sources", lambda: two)
     make_report(tmp_path / "report.pdf", author="A. Student", runs_dir=str(tmp_path / "runs"))
     text = " ".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "report.pdf").pages)
     text = " ".join(text.split())
     table = published_runs().set_index(["model", "target"])
-    for model in ORIGINAL.model[ORIGINAL.model != "vgg-1.9m"]:
+    for model in ("mobilenet-46k", "mobilenet-112k", "mobilenet-158k"):
         assert f"{table.PublicTest_accuracy_without_leak[model, 'labels']:.4f}" in text
     assert "compact-46k.ferplus" in text
     assert "Networks from before the published study" in text
@@ -74,7 +77,7 @@ def test_the_published_report_needs_no_data(tmp_path: Path) -> None:
 def test_the_html_is_the_same_report_in_one_file(report: Path) -> None:
     html = (report / "report.html").read_text()
     assert html.count("<figcaption") == 10
-    assert html.count("<caption") == 9
+    assert html.count("<caption") == 10
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
 
 
