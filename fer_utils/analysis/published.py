@@ -56,3 +56,15 @@ def trained_alike(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
             return group.reset_index(drop=True)
     missing = sorted(set(models) - set(runs[earlier].model))
     raise InputError(f"no published runs of {', '.join(missing)}; set `data` to the path of FER2013 to train them")
+
+
+def references(table: pd.DataFrame) -> pd.DataFrame:
+    """The published runs from labels of the table's families, to show beside it.
+
+    None for the demo faces or for a table that has published runs itself.
+    """
+    runs = published_runs()
+    ours = table.run.isin(runs.run).any()
+    return (
+        runs[runs.family.isin(table.family) & (runs.target == "labels")] if not (ours or is_demo(table)) else runs[:0]
+    )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from fer_utils.analysis.published import PEERS, original
+from fer_utils.analysis.published import PEERS, original, references
 from fer_utils.analysis.summary import WAY, best_ways, final_measure, run_epochs, run_seeds, summarize
 from fer_utils.models import zoo
 from fer_utils.report.language import Labels, labels
@@ -35,7 +35,11 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
         highest = data.groupby("family").validation_accuracy.median().idxmax()
         for family in sorted(data.family.unique(), key=list(MARKERS).index):
             _points(axes, data[data.family == family], family, family != highest, strings)
-        size_axis(axes, summary.parameters, strings)
+        beside = references(table)
+        if len(beside):
+            x, y = beside.parameters, beside.validation_accuracy
+            axes.plot(x, y, "x", color="0.5", markersize=5, label=strings["published"], zorder=2)
+        size_axis(axes, pd.concat([summary.parameters, beside.parameters]), strings)
         axes.set_ylabel(strings("accuracy_on", measure="validation"))
         drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
     known = data.validation_accuracy_original.notna().any()

@@ -1,6 +1,9 @@
+import pandas as pd
 import pytest
 
+from fer_utils.analysis.published import published_runs, trained_alike
 from fer_utils.data import demo
+from fer_utils.errors import InputError
 from fer_utils.report.size_figures import size_scatter
 from tests.analysis.test_summary import table_of
 
@@ -36,3 +39,21 @@ def test_the_originals_values_stand_beside_one_family_and_never_beside_drawn_fac
         assert figure.data.validation_accuracy_original.notna().sum() == values
         assert ("The original report" in figure.caption) == bool(values)
     assert size_scatter(table_of(cnns)[:0], "sizes", "en") is None
+
+
+def test_published_networks_stand_beside_ones_own() -> None:
+    def shown(table: pd.DataFrame) -> list[str]:
+        figure = size_scatter(table, "sizes", "en")
+        assert figure is not None
+        return [text.get_text() for text in figure.drawing.legends[0].texts]
+
+    own = table_of({"cnn-48k": 0.5})
+    assert "published networks of this project" in shown(own)
+    assert "published networks of this project" not in shown(own.assign(data=demo.NAME))
+    published = trained_alike(published_runs(), ["cnn-48k", "cnn-103k"])
+    assert "published networks of this project" not in shown(published)
+
+
+def test_models_without_published_runs_are_named() -> None:
+    with pytest.raises(InputError, match=r"no published runs of cnn8-10k, narrow8-2k; set `data`"):
+        trained_alike(published_runs(), ["cnn-48k", "narrow8-2k", "cnn8-10k"])
