@@ -4,15 +4,17 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.analysis.published import FORMATS, published_runs
+from fer_utils.analysis.published import FORMATS, RECORDS, published_runs
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
-from fer_utils.models.bundled import bundled_names
+from fer_utils.models.bundled import BUNDLED, bundled_names, bundled_onnx
+from fer_utils.models.weights import digest
 from fer_utils.models.zoo import build, multiply_adds, parameters
 from fer_utils.report.size_figures import curve
 from fer_utils.training.recipe import named_recipe
-from fer_utils.training.runs import Run, train_run
+from fer_utils.training.runs import Run, read_json, train_run
+from figures.pack import weights_of
 from figures.publish import fill, networks_block, publish, read_tables
 from tests.analysis.test_summary import table_of
 from tests.conftest import ROOT
@@ -223,3 +225,19 @@ def test_runs_that_learned_votes_are_kept_and_ship_by_themselves(study_first: bo
     assert (file.name, file.read_text()) == ("cnn-48k.ferplus.safetensors", "worse on labels")
     for name in ("results.csv", "curve.csv"):
         assert pd.read_csv(project / "figures" / name).validation_accuracy.tolist() == [0.5, 0.6]
+
+
+def test_everything_made_from_bundled_weights_is_made_from_these() -> None:
+    made = 0
+    for name in bundled_names():
+        weights = digest(BUNDLED / f"{name}.safetensors")
+        if onnx := bundled_onnx(name):
+            assert weights_of(onnx) == weights, onnx
+            made += 1
+        earlier = RECORDS / f"{name}_earlier" / "run.json"
+        if earlier.exists():
+            assert read_json(earlier)["weights"] == weights, earlier
+            continue
+        studied = {digest(file) for file in (ROOT / "figures" / "records").glob(f"{name}_*/weights.safetensors")}
+        assert weights in studied, f"{name} is of no published run"
+    assert made == 6
