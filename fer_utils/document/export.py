@@ -119,8 +119,8 @@ class _PandocExporter(Exporter):
 
         Raises `FerError` for a notebook that failed or was not run.
         """
+        nb, resources = super().from_notebook_node(nb, resources, **kwargs)  # runs the notebook with --execute
         refuse_unfinished(nb)
-        nb, resources = super().from_notebook_node(nb, resources, **kwargs)
         front_matter = _front_matter(nb)
         _translate(nb, language_of(nb))
         nb, resources = ShownOutputs(enabled=True)(nb, resources)

@@ -57,13 +57,16 @@ def test_the_html_needs_no_network(shown: Path) -> None:
     assert "litter" not in html
 
 
-def test_the_command_of_nbconvert_writes_the_pdf(shown: Path) -> None:
-    nb = nbformat.read(shown, as_version=4)
-    nb.cells[0].source = "# Title"
-    path = shown.with_name("command.ipynb")
-    nbformat.write(nb, path)
-    subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "typstpdf", str(path)], check=True)
-    assert "Title" in text_of(path.with_suffix(".pdf").read_bytes())
+def test_the_command_of_nbconvert_runs_a_notebook_and_writes_the_pdf(tmp_path: Path) -> None:
+    code = "from IPython.display import Markdown\nMarkdown('forty' + 'two')"
+    nb = new_notebook(cells=[new_markdown_cell("# Title"), new_code_cell(code)])
+    nb.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(nb, path := tmp_path / "command.ipynb")
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "typstpdf", str(path)]
+    subprocess.run(command, check=True)
+    text = text_of(path.with_suffix(".pdf").read_bytes())
+    assert "Title" in text
+    assert "fortytwo" in text
 
 
 @pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
