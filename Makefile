@@ -35,12 +35,14 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# `make published DATA=fer2013.csv` trains what is missing of the published study, and writes runs.csv, results.csv, the
-# curve, compression.csv, the bundled weights and the README's tables. Interrupted, it resumes. The runs of earlier
-# studies stay in runs.csv.
+# `make published DATA=fer2013.csv` trains what is missing of the published study, and writes everything that is
+# computed from it: see figures/README.md. Interrupted, it resumes. The runs of earlier studies stay in runs.csv.
 published: $(VENV)/ready
 	@test -n "$(DATA)" || (echo "where is FER2013? make published DATA=fer2013.csv"; exit 2)
 	$(BIN)/fer study figures/published.toml --data $(DATA) --out runs/published.csv
 	$(BIN)/python -m figures.publish runs/published.csv figures/runs.csv
 	$(BIN)/python -m figures.compression $(DATA)
 	$(BIN)/python -m figures.pack $(DATA)
+	$(BIN)/fer report --out figures/report.pdf --figures figures
+	$(BIN)/fer report --out figures/report.zh-TW.pdf --language zh-TW
+	$(BIN)/python -m figures.readme

@@ -3,7 +3,7 @@
 The records of the study's published runs are copied into the package without their weights. A bundled network that was
 trained before the study gets a record without a history: from its row in `figures/runs.csv`, and from its predictions
 on DATA. Its scores on votes are added to that row. The script also writes the bundled ONNX files whose weights have
-changed, `figures/duplicates.csv` and the README's table.
+changed, and `figures/duplicates.csv`.
 """
 
 import json
@@ -27,12 +27,10 @@ from fer_utils.files import atomic_write
 from fer_utils.inference.export import export
 from fer_utils.models import weights
 from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, ONNX_SUFFIX, SUFFIX, bundled
-from fer_utils.report.outputs import write_figure
-from fer_utils.report.people_figures import worth
 from fer_utils.training import metrics
 from fer_utils.training.records import write_predictions
 from fer_utils.training.runs import COLUMNS, FORMAT_VERSION, read_json
-from figures.publish import fill_readme, read_tables
+from figures.publish import read_tables
 
 ONNX_MODELS = ("compact-46k", "compact-58k", "compact-103k", "compact-158k", "mobilenet-46k")
 FIGURES = Path("figures")
@@ -139,14 +137,11 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Bundle records and ONNX files, and fill the README."""
+    """Bundle records and ONNX files, and list duplicates."""
     faces = load(sys.argv[1])
     pack(faces)
     write_onnx()
     atomic_write(FIGURES / "duplicates.csv", duplicates(faces).to_csv(index=False))
-    if figure := worth(published_runs(), "worth", "en"):
-        write_figure(figure.name, figure._repr_mimebundle_()[0], FIGURES)
-    fill_readme(Path())
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 Several tables and runs may be given. A table comes from `fer study`, or is an earlier `runs.csv`, whose runs stay. The
 script copies the bundled weights: for each model and target, those of the run that is best on validation. It writes
-`figures/runs.csv` (one row per run), `figures/results.csv` (one row per model and training setup) and the curve of
-accuracy against size. Runs from votes are in `runs.csv` only. `figures/pack.py` comes next.
+`figures/runs.csv` (one row per run) and `figures/results.csv` (one row per model and training setup). Runs from votes
+are in `runs.csv` only. `figures/pack.py` comes next.
 """
 
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,18 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from fer_utils.analysis.people import CHOSEN_BY, agreements, answers_of, networks
-from fer_utils.analysis.published import FORMATS, published_runs
-from fer_utils.analysis.statistics import interval
-from fer_utils.analysis.summary import NAMES, WAY, final_measure, summarize
+from fer_utils.analysis.people import CHOSEN_BY
+from fer_utils.analysis.summary import NAMES, WAY, summarize
 from fer_utils.data.targets import TARGETS
-from fer_utils.errors import FerError, InputError
+from fer_utils.errors import InputError
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.models.bundled import BUNDLED, DATA_OF_TARGET, SUFFIX
-from fer_utils.report.outputs import Table, write_figure
-from fer_utils.report.size_figures import curve
-from fer_utils.report.tables import in_people
+from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.training.runs import results
 
 KEY = [*WAY, "seed", "fingerprint"]
@@ -33,57 +27,8 @@ KEY = [*WAY, "seed", "fingerprint"]
 DEFAULTS = {**dict.fromkeys(NAMES, ""), "precision": "", "target": "labels"}
 
 
-def networks_block(table: pd.DataFrame, files: pd.DataFrame) -> str:
-    """A Markdown table of the bundled networks: those from votes first, then by size.
-
-    `table` has the published runs, `files` the latencies (`published.FORMATS`).
-    """
-    chosen = networks(table)
-    chosen = chosen.sort_values(["target", "parameters"], ascending=[False, True], ignore_index=True)
-    facts, measure = zoo.zoo(chosen.model.unique()).set_index("model"), final_measure(table)
-    latency = files[files.format == "onnx"].set_index("model").milliseconds
-    worth = agreements(answers_of(table)).loc[chosen.network]
-    accuracy, faces = chosen[f"{measure}_accuracy"], chosen[f"{measure}_faces"]
-    ends = [interval(share, n) for share, n in zip(accuracy, faces, strict=True)]
-    rows = pd.DataFrame(
-        {
-            "network": chosen.network,
-            "parameters": chosen.parameters,
-            "million MACs": facts.multiply_adds[chosen.model].to_numpy() / 1e6,
-            "KB": [f"{(BUNDLED / f'{name}{SUFFIX}').stat().st_size / 1000:,.0f}" for name in chosen.network],
-            "latency (ms)": latency.reindex(chosen.model).map("{:.1f}".format, na_action="ignore").to_numpy(),
-            "majority of votes": chosen[f"{measure}_votes_accuracy"],
-            "worth in people": [in_people(row) for _, row in worth.iterrows()],
-            f"{measure} labels": [
-                f"{a:.4f} ({low:.3f}–{high:.3f})" for a, (low, high) in zip(accuracy, ends, strict=True)
-            ],
-            "deduplicated": chosen[f"{measure}_accuracy_without_leak"],
-        }
-    )
-    return Table("networks", "", rows).markdown().partition("\n\n")[0] + "\n"
-
-
-def fill_readme(project: Path) -> None:
-    """Write the README's table of networks, from what is bundled."""
-    fill(project / "README.md", "networks", networks_block(published_runs(), FORMATS))
-
-
-def fill(readme: Path, name: str, block: str | None = None) -> str:
-    """Return the block `name` of the README, between its two comments.
-
-    With `block`, write that instead. Raises `FerError` if the comments are missing.
-    """
-    text = readme.read_text(encoding="utf-8")
-    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", text, re.DOTALL)
-    if not found:
-        raise FerError(f"{readme}: no place for the table: add <!-- {name} --> and <!-- /{name} -->")
-    if block is not None:
-        atomic_write(readme, text[: found.start()] + block + text[found.end() :])
-    return found[0]
-
-
 def publish(table: pd.DataFrame, project: Path) -> None:
-    """Write weights, tables, curve and README from a table with one row per run."""
+    """Write weights and tables from a table with one row per run."""
     figures, shipped = project / "figures", project / "fer_utils" / "weights"
     # The order breaks ties, as in `best_ways`: a run with recalibrated BatchNorm (`measured`) comes first.
     table = table.sort_values(["teachers", "batchnorm"], kind="stable", ignore_index=True)
@@ -96,13 +41,7 @@ def publish(table: pd.DataFrame, project: Path) -> None:
         atomic_write(shipped / name, content)
     table = table.drop(columns="run").assign(shipped=table.index.isin(best))
     atomic_write(figures / "runs.csv", table.to_csv(index=False))
-    labels = _of_labels(table)
-    atomic_write(figures / "results.csv", summarize(labels).to_csv(index=False))
-    write_figure("curve", curve(labels, "curve", "en")._repr_mimebundle_()[0], figures)
-
-
-def _of_labels(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table.target == "labels"]
+    atomic_write(figures / "results.csv", summarize(table[table.target == "labels"]).to_csv(index=False))
 
 
 def _best(table: pd.DataFrame) -> list[int]:

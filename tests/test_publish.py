@@ -11,11 +11,11 @@ from fer_utils.errors import FerError, InputError
 from fer_utils.models.bundled import BUNDLED, bundled_names, bundled_onnx
 from fer_utils.models.weights import digest
 from fer_utils.models.zoo import build, multiply_adds, parameters
-from fer_utils.report.size_figures import curve
 from fer_utils.training.recipe import named_recipe
 from fer_utils.training.runs import Run, read_json, train_run
 from figures.pack import weights_of
-from figures.publish import fill, networks_block, publish, read_tables
+from figures.publish import publish, read_tables
+from figures.readme import fill, networks_block
 from tests.analysis.test_summary import table_of
 from tests.conftest import ROOT
 
@@ -71,20 +71,7 @@ def test_a_finished_run_is_a_table_of_one_row_and_goes_with_earlier_tables(faces
     assert pd.isna(table.run.iloc[1])
 
 
-def test_the_curve_says_which_nets_went_on_from_trained_ones() -> None:
-    plain, more = (table_of({"vgg-1.9m": accuracy}) for accuracy in (0.6, 0.7))
-    drawn = curve(pd.concat([plain, more.assign(start="a@1", teachers="b@2", epochs=10)]), "curve", "en").drawing
-    labels = {text.get_text() for legend in drawn.legends for text in legend.texts}
-    assert {"VGG, trained from labels, 12 epochs", "VGG, distilled, 10 epochs of fine-tuning"} <= labels
-    both = table_of({"cnn-48k": 0.5, "cnn-103k": 0.6}).assign(teachers="b@2", start=["", "a@1"], epochs=[12, 10])
-    drawn = curve(both, "curve", "en").drawing
-    assert [text.get_text() for text in drawn.legends[0].texts] == [
-        "plain CNN, distilled, 12 epochs, 10 epochs of fine-tuning"
-    ]
-    assert drawn.axes[0].lines[0].get_linestyle() == "None"  # no line from net to net, which were not trained alike
-
-
-def test_publishing_writes_weights_tables_and_curve(project: Path) -> None:
+def test_publishing_writes_weights_and_tables(project: Path) -> None:
     file = project / "study.csv"
     table = table_of({"compact-46k": [0.6, 0.61], "cnn-48k": 0.5})
     for model, seed in table[["model", "seed"]].itertuples(index=False):
@@ -109,8 +96,6 @@ def test_publishing_writes_weights_tables_and_curve(project: Path) -> None:
     assert found[found.shipped].groupby("model").epochs.first().to_dict() == {"cnn-48k": 24, "compact-46k": 12}
     assert (project / "fer_utils/weights/compact-46k.fer2013.safetensors").read_text() == "compact-46k, seed 1"
     assert (project / "fer_utils/weights/cnn-48k.fer2013.safetensors").read_text() == "better"
-    assert (project / "figures" / "curve.svg").read_text().startswith("<?xml")
-    assert (project / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_of_equals_the_one_that_ships_is_the_one_that_the_table_marks(project: Path) -> None:
@@ -167,9 +152,9 @@ def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> No
         fill(tmp_path / "README.md", "networks", "a table")
 
 
-def test_the_readme_shows_the_published_runs() -> None:
-    block = networks_block(published_runs(), FORMATS)
-    assert fill(ROOT / "README.md", "networks") == block
+def test_the_readmes_show_the_published_runs() -> None:
+    for page, family in (("README.md", "compact"), ("figures/README.md", "")):
+        assert fill(ROOT / page, "networks") == networks_block(published_runs(), FORMATS, family)
 
 
 def record(folder: Path, weights: str = "") -> str:

@@ -16,7 +16,6 @@ from fer_utils.models.weights import Trained
 from fer_utils.training.metrics import recognizer
 
 TURNS = 50
-COSTS = ("parameters", "million_multiply_adds", "kilobytes", "milliseconds", "seconds")
 
 
 def costs(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,34 +23,32 @@ from fer_utils.analysis.comparisons import (
 )
 from fer_utils.analysis.costs import front
 from fer_utils.analysis.published import original
-from fer_utils.analysis.statistics import LEVEL
 from fer_utils.analysis.summary import Results, run_seeds, shown_seed, stated_measures
 from fer_utils.data.faces import CLASSES, UNLABELLED
 from fer_utils.models import matched
-from fer_utils.training.recipe import RECIPES
 
 Facts = dict[str, Any]
 
 
 def architecture_facts(table: pd.DataFrame) -> Facts:
-    """Facts for `architecture.md`."""
+    """Facts for `architecture.md` and `architecture_discussion.md`."""
     results = Results(table)
     names, measure = list(results.summary.sort_values("parameters").model), results.measure
     pair = compare(results, names[-1], names[0], measure)
-    theirs = [original(table).PublicTest_accuracy.get(name) for name in (names[0], names[-1])]
-    known = {"small": theirs[0], "large": theirs[1], "epochs": RECIPES["original"].epochs}
+    ends = names[0], names[-1]
+    theirs = [original(table).PublicTest_accuracy.get(name) for name in ends]
     return {
         **_growth(pair),
         "models": names,
         "measure": measure,
-        "original": known if pd.notna(theirs).all() else None,
-        **_methods(table),
+        "original": dict(zip(("small", "large"), theirs, strict=True)) if pd.notna(theirs).all() else None,
+        "heads": [{"model": name, "share": anatomy(name).head_share} for name in dict.fromkeys(ends)],
     }
 
 
 def sweep_facts(table: pd.DataFrame) -> Facts:
-    """Facts for `sweep.md`."""
-    return {"families": [_family(rows) for _, rows in table.groupby("family", sort=False)], **_methods(table)}
+    """Facts for `sweep.md` and `sweep_discussion.md`."""
+    return {"families": [_family(rows) for _, rows in table.groupby("family", sort=False)]}
 
 
 def _family(table: pd.DataFrame) -> Facts:
@@ -69,12 +67,13 @@ def _family(table: pd.DataFrame) -> Facts:
             each | {"small": small, "large": large}
             for each, (small, large) in zip(growth, pairwise(names), strict=True)
         ],
+        "significant_steps": sum(each["difference"]["significant"] for each in growth),
         "original": known if theirs.notna().all() else None,
     }
 
 
 def families_facts(table: pd.DataFrame, equals: pd.DataFrame) -> Facts:
-    """Facts for `families.md`."""
+    """Facts for `families.md` and `families_discussion.md`."""
     results, ablation = Results(table), bool(budgets(equals))
     summary = results.summary
     facts: Facts = {"models": list(summary.model), "comparable": {"mobilenet", "cnn"} <= set(table.family)}
@@ -88,27 +87,17 @@ def families_facts(table: pd.DataFrame, equals: pd.DataFrame) -> Facts:
         "run_seeds": run_seeds(summary),
         "mac_ratios": [pair.first.multiply_adds / pair.second.multiply_adds for pair in final],
         "percent": f"{100 * (SAME_SIZE - 1):.0f}",
-        "matched": [
-            {
-                "measure": measure,
-                "pairs": [
-                    {"mobilenet": pair.first.model, "cnn": pair.second.model, "difference": _difference(pair)}
-                    for pair in found
-                ],
-            }
-            for measure, found in pairs.items()
-        ],
         "original_leads": _original_leads(final, table),
         "catch_up": _catch_up(results),
         "original_catch_up": _original_catch_up(results),
         "structure": _structure(final[0]) if final else None,
         "ablation": _ablation(equals) if ablation else None,
-        **_methods(table),
+        **_trained(table),
     }
 
 
 def costs_facts(table: pd.DataFrame) -> Facts:
-    """Facts for `costs.md`."""
+    """Facts for `costs_discussion.md`."""
     results = Results(table)
     measure, summary = results.measure, results.summary
     said = {model: confusion.predictions_of(table, model) for model in confusion.examples(table)}
@@ -119,22 +108,18 @@ def costs_facts(table: pd.DataFrame) -> Facts:
             cost: list(summary.model.iloc[front(summary[cost], summary[f"{measure}_accuracy"])])
             for cost in ("parameters", "multiply_adds")
         },
-        "worst": [
-            {"model": model, "classes": [CLASSES[label] for label in confusion.least_recognized(answers)]}
-            for model, answers in said.items()
-        ],
+        "worst": _worst(said),
         "shared": _shared_errors(said) if len(said) > 1 else None,
         "votes": _votes(said),
     }
 
 
-def _methods(table: pd.DataFrame) -> Facts:
-    """Whether all models were trained alike; their number of teachers, 0 if some had others or none; the level."""
+def _trained(table: pd.DataFrame) -> Facts:
+    """Whether all models were trained alike, and their number of teachers; 0 if some had others or none."""
     same = len(table.teachers.unique()) == 1 and bool(table.teachers.iloc[0])
     return {
         "alike": len(table[["recipe", "epochs", "teachers", "start"]].drop_duplicates()) == 1,
         "teachers": table.teachers.iloc[0].count(" + ") + 1 if same else 0,
-        "level": LEVEL,
     }
 
 
@@ -169,12 +154,16 @@ def _difference(pair: Comparison) -> Facts:
 
 
 def _tally(measure: str, pairs: Sequence[Comparison]) -> Facts:
+    """How often each of a pair is significantly better, and the range of the differences in points."""
+    points = [pair.difference.points for pair in pairs]
     signs = [np.sign(pair.difference.points) * pair.difference.decided for pair in pairs]
     return {
         "measure": measure,
+        "pairs": len(pairs),
         "better": signs.count(1),
         "worse": signs.count(-1),
-        "undecided": signs.count(0),
+        "low": min(points),
+        "high": max(points),
     }
 
 
@@ -270,6 +259,15 @@ def _ablation(table: pd.DataFrame) -> Facts:
         "without_effect": [part for part in PARTS if part not in with_effect],
         "pays": next((each["budgets"] for each in effects if each["part"] == "block_part" and each["gain"]), []),
     }
+
+
+def _worst(said: Mapping[str, pd.DataFrame]) -> list[Facts]:
+    """The classes recognized least, and the models of which this is true."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, answers in said.items():
+        worst = tuple(CLASSES[label] for label in sorted(confusion.least_recognized(answers)))
+        models.setdefault(worst, []).append(model)
+    return [{"classes": list(classes), "models": names} for classes, names in models.items()]
 
 
 def _shared_errors(said: Mapping[str, pd.DataFrame]) -> Facts:

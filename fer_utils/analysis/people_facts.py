@@ -1,4 +1,4 @@
-"""Facts for `people.md`: what a label, a person and each network are worth."""
+"""Facts for `people.md` and `people_discussion.md`: what a label, a person and each network are worth."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ NEUTRAL = CLASSES.index("neutral")
 
 
 def people_facts(table: pd.DataFrame) -> dict[str, Any]:
-    """Facts for `people.md`; `votes` is false if the faces have none."""
+    """Facts for `people.md` and `people_discussion.md`; `votes` is false if the faces have none."""
     said = people.answers_of(table)
     if not said:
         return {"votes": False}

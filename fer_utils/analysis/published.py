@@ -58,13 +58,18 @@ def trained_alike(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     raise InputError(f"no published runs of {', '.join(missing)}; set `data` to the path of FER2013 to train them")
 
 
-def references(table: pd.DataFrame) -> pd.DataFrame:
-    """The published runs from labels of the table's families, to show beside it.
+def is_published(table: pd.DataFrame) -> bool:
+    """Whether all runs of a results table are published ones."""
+    return bool(table.run.isin(published_runs().run).all())
 
-    None for the demo faces or for a table that has published runs itself.
-    """
+
+def references(table: pd.DataFrame) -> pd.DataFrame:
+    """The published runs from labels that are not in the table, to show beside it; none for the demo faces."""
     runs = published_runs()
-    ours = table.run.isin(runs.run).any()
-    return (
-        runs[runs.family.isin(table.family) & (runs.target == "labels")] if not (ours or is_demo(table)) else runs[:0]
-    )
+    return runs[:0] if is_demo(table) else runs[~runs.run.isin(table.run) & (runs.target == "labels")]
+
+
+def peers_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The published runs of the table's families, to compare one's own with; none if all of it is published."""
+    beside = references(table)
+    return beside[beside.family.isin(table.family) & (not is_published(table))]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from fer_utils.analysis.statistics import interval
@@ -30,7 +31,7 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
         summary[f"{name}_accuracy"] = accuracy
         summary[f"{name}_deviation"] = groups[f"{name}_accuracy"].std()
         intervals = [interval(p, faces) for p, faces in zip(accuracy, n, strict=True)]
-        summary[[f"{name}_low", f"{name}_high"]] = intervals
+        summary[[f"{name}_low", f"{name}_high"]] = np.reshape(intervals, (-1, 2))  # also of an empty table
         kinds = [f"{name}_accuracy_{kind}" for kind in ("without_leak", "flip_averaged")]
         for column in (column for column in table if column in kinds or column.startswith(f"{name}_votes_")):
             summary[column] = groups[column].mean()

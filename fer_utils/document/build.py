@@ -63,7 +63,7 @@ def make_report(
         export.write_figures(executed, figures_dir)
         atomic_write(figures_dir / "report-runs.csv", table.drop(columns="run").to_csv(index=False))
         atomic_write(figures_dir / "report-results.csv", summarize(table).to_csv(index=False))
-        atomic_write(figures_dir / "report-answers.md", "\n\n".join(answers(executed)) + "\n")
+        atomic_write(figures_dir / "report-answers.md", answers(executed))
     return written
 
 

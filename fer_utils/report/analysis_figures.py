@@ -8,16 +8,18 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from fer_utils.analysis import confusion
 from fer_utils.analysis.comparisons import STEPS, budgets, steps
-from fer_utils.analysis.costs import COSTS, costs, front
+from fer_utils.analysis.costs import costs, front
 from fer_utils.analysis.published import PEERS
 from fer_utils.analysis.summary import Results, final_measure, is_demo, run_epochs, run_seeds, shown_seed, summarize
 from fer_utils.data.faces import CLASSES
 from fer_utils.models import matched, zoo
 from fer_utils.report.language import Labels, labels, minus
 from fer_utils.report.outputs import Figure, note
-from fer_utils.report.style import COLOURS, MARKERS, size_axis, style
+from fer_utils.report.placement import Name, place_names
+from fer_utils.report.style import COLOURS, DARK, GRAY, MARKERS, size_axis, style
 
 EQUAL_SIZE = ("separable8", "cnn8", "cnn8fc")  # the first two differ in block and width, the last two in the head
+SHOWN_COSTS = ("million_multiply_adds", "kilobytes", "milliseconds", "seconds")  # parameters have their own figure
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 
 
@@ -31,6 +33,7 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     with style(language):
         drawing = Drawing(figsize=(6.3, 3.0), layout="constrained")
         axes = drawing.subplots()
+        names = []
         for place, family in enumerate(EQUAL_SIZE):
             rows = summary[summary.family == family]
             aside = 1.03 ** (place - 1)  # keeps the bars apart
@@ -38,15 +41,17 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | None:
             bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
             axes.errorbar(
                 aside * rows.parameters, y, bars, marker=MARKERS[family], color=COLOURS[family], capsize=3,
-                elinewidth=1, linewidth=1, label=strings[family], zorder=3,
+                elinewidth=1, linewidth=1, zorder=3,
             )  # fmt: skip
             of_seeds = runs[runs.family == family]
             axes.plot(
-                aside * of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color="0.3", markersize=3, zorder=4
+                aside * of_seeds.parameters, of_seeds[f"{measure}_accuracy"], ".", color=DARK, markersize=3, zorder=4
             )
+            options = {"color": COLOURS[family], "weight": "bold"}
+            names.append(Name(strings[family], aside * rows.parameters.iloc[-1], y.iloc[-1], options))
         size_axis(axes, summary.parameters, strings)
         axes.set_ylabel(strings("accuracy_on", measure=measure))
-        axes.legend(loc="lower right", fontsize=8)
+        place_names(axes, names)
     text = strings(
         "equal_size_caption", measure=measure, run_seeds=run_seeds(summary), run_epochs=run_epochs(summary),
         recipe=runs.recipe.iloc[0],
@@ -120,37 +125,40 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy against each cost, one panel per cost, with the Pareto front."""
     strings, measure, data = labels(language), final_measure(table), costs(table)
     others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
-    accuracy = data[f"{measure}_accuracy"]
     with style(language):
-        drawing = Drawing(figsize=(6.3, 3.9), layout="constrained")
-        panels = list(drawing.subplots(2, 3, sharey=True).flat)
-        for axes, cost in zip(panels, COSTS, strict=False):
-            on_front = data.iloc[front(data[cost], accuracy)]
-            axes.step(on_front[cost], on_front[f"{measure}_accuracy"], where="post", color="0.5", linewidth=1, zorder=1)
-            for family, rows in data.groupby("family", sort=False):
-                axes.plot(
-                    rows[cost], rows[f"{measure}_accuracy"], MARKERS[str(family)], color=COLOURS[str(family)],
-                    markersize=5, label=strings[str(family)],
-                )  # fmt: skip
-            if cost in others and len(known := others.dropna(subset=cost)):
-                axes.plot(
-                    known[cost], known.accuracy, "x", color="0.35", markersize=5, label=strings["others"], zorder=2
-                )
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            axes.xaxis.set_major_formatter(
-                FuncFormatter(lambda x, _: f"{x:g}" if x < 1000 else EngFormatter(sep="")(x))
-            )
-            axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel(strings[cost])
+        drawing = Drawing(figsize=(6.3, 3.3), layout="constrained")
+        for axes, cost in zip(drawing.subplots(2, 2, sharey=True).flat, SHOWN_COSTS, strict=True):
+            on_front = data.iloc[front(data[cost], data[f"{measure}_accuracy"])]
             data[f"{cost}_front"] = data.index.isin(on_front.index)
-        for axes in panels[len(COSTS) :]:
-            axes.axis("off")
-        drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+            known = others.dropna(subset=cost) if cost in others else others[:0]
+            _cost_panel(axes, data, on_front, known, cost, measure, strings)
         drawing.supylabel(strings("accuracy_on", measure=measure), fontsize=9)
-    named = [strings.get(name, name) for name in others.name]
-    text = strings("costs_caption", measure=measure, others=named)
+    text = strings("costs_caption", measure=measure, others=len(others))
     return Figure(name, text, drawing, data, note(table, language))
+
+
+def _cost_panel(
+    axes: Axes, data: pd.DataFrame, on_front: pd.DataFrame, others: pd.DataFrame, cost: str, measure: str,
+    strings: Labels,
+) -> None:  # fmt: skip
+    accuracy, names = f"{measure}_accuracy", []
+    axes.step(on_front[cost], on_front[accuracy], where="post", color="0.7", linewidth=1, zorder=1)
+    axes.plot(others[cost] if len(others) else [], others.accuracy, "o", color=GRAY, markersize=3.5, zorder=2)
+    for group, rows in data.groupby("family", sort=False):
+        family = str(group)
+        axes.plot(rows[cost], rows[accuracy], MARKERS[family], color=COLOURS[family], markersize=5)
+        top = rows.loc[rows[accuracy].idxmax()]
+        names.append(Name(strings[family], top[cost], top[accuracy], {"color": COLOURS[family], "weight": "bold"}))
+    for peer in others.to_dict("records"):
+        options = {"color": GRAY, "fontsize": 7}
+        names.append(Name(strings.get(peer["name"], peer["name"]), peer[cost], peer["accuracy"], options))
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.12)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x < 1000 else EngFormatter(sep="")(x)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(strings[cost])
+    place_names(axes, names)
 
 
 def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:

@@ -1,8 +1,9 @@
-"""The answers to the questions, as prose."""
+"""Answers to the questions, their discussion, and the methods, as prose."""
 
 import pandas as pd
 
 from fer_utils.analysis import facts
+from fer_utils.analysis.method_facts import method_facts
 from fer_utils.analysis.people_facts import people_facts
 from fer_utils.report.language import render
 from fer_utils.report.outputs import Text, note
@@ -13,9 +14,19 @@ def architecture(table: pd.DataFrame, language: str) -> Text:
     return _text("architecture", facts.architecture_facts(table), table, language)
 
 
+def architecture_discussion(table: pd.DataFrame, language: str) -> Text:
+    """Where the parameters of these two are, and what the original report measured."""
+    return _text("architecture_discussion", facts.architecture_facts(table), table, language)
+
+
 def sweep(table: pd.DataFrame, language: str) -> Text:
     """Questions 2 and 3: validation accuracy against parameters, by family."""
     return _text("sweep", facts.sweep_facts(table), table, language)
+
+
+def sweep_discussion(table: pd.DataFrame, language: str) -> Text:
+    """The steps from one size to the next, and what the original report measured."""
+    return _text("sweep_discussion", facts.sweep_facts(table), table, language)
 
 
 def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
@@ -26,14 +37,29 @@ def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
     return _text("families", facts.families_facts(table, equals), table, language)
 
 
-def costs(table: pd.DataFrame, language: str) -> Text:
-    """Question 4, continued: costs, errors, and agreement with FER+'s voters."""
-    return _text("costs", facts.costs_facts(table), table, language)
+def families_discussion(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
+    """Catching up, structure, and the ablation; `equals` as in `families`."""
+    return _text("families_discussion", facts.families_facts(table, equals), table, language)
+
+
+def costs_discussion(table: pd.DataFrame, language: str) -> Text:
+    """Costs, errors, and agreement with FER+'s voters."""
+    return _text("costs_discussion", facts.costs_facts(table), table, language)
 
 
 def people(table: pd.DataFrame, language: str) -> Text:
-    """Question 5: what a label, a person and each network are worth."""
+    """Question 5: how many people the best network is worth."""
     return _text("people", people_facts(table), table, language)
+
+
+def people_discussion(table: pd.DataFrame, language: str) -> Text:
+    """The measure, what a label and each network are worth, and limits."""
+    return _text("people_discussion", people_facts(table), table, language)
+
+
+def methods(table: pd.DataFrame, language: str) -> Text:
+    """Data, training, tests of significance, limits and sources of a results table."""
+    return _text("methods", method_facts(table), table, language)
 
 
 def _text(name: str, said: facts.Facts, table: pd.DataFrame, language: str) -> Text:

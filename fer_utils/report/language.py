@@ -36,7 +36,7 @@ class Labels(dict[str, str]):
             loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self.templates.filters |= FILTERS | {"label": self.__getitem__}
+        self.templates.filters |= FILTERS | {"label": self.__getitem__, "known": lambda name: self.get(name, name)}
         self.templates.globals["label"] = self.__getitem__
 
     def __call__(self, key: str, **facts: Any) -> str:

@@ -30,7 +30,7 @@ def worth(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     data = data.join(every)
     peers = PEERS_ON_VOTES[:0] if is_demo(table) else PEERS_ON_VOTES[PEERS_ON_VOTES.measure == measure]
     with style(language):
-        drawing = Drawing(figsize=(6.3, 4.6), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 3.7), layout="constrained")
         axes = drawing.subplots()
         size_axis(axes, pd.concat([data.parameters, peers.parameters]), strings)
         others = data[data.family != JOINED]
@@ -114,7 +114,7 @@ def doubt(table: pd.DataFrame, name: str, language: str) -> Figure | None:
         return None
     data = people.doubts({network: said[network] for network in people.best_networks(table, said)})
     with style(language):
-        drawing = Drawing(figsize=(6.3, 2.6), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.2), layout="constrained")
         axes = drawing.subplots()
         end = data.voters.max()
         axes.plot([0, end], [0, end], "--", color=DARK, linewidth=0.9)

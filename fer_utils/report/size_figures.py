@@ -4,44 +4,49 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
-from fer_utils.analysis.published import PEERS, original, references
-from fer_utils.analysis.summary import WAY, best_ways, final_measure, run_epochs, run_seeds, summarize
+from fer_utils.analysis.published import PEERS, is_published, original, peers_of, references
+from fer_utils.analysis.summary import WAY, best_ways, final_measure, is_demo, run_epochs, run_seeds, summarize
 from fer_utils.models import zoo
-from fer_utils.report.language import Labels, labels
+from fer_utils.report.language import labels
 from fer_utils.report.outputs import Figure, note
-from fer_utils.report.style import COLOURS, MARKERS, size_axis, style
+from fer_utils.report.placement import Name, place_names
+from fer_utils.report.style import COLOURS, DARK, GRAY, MARKERS, size_axis, style
 from fer_utils.training.recipe import RECIPES, named_recipe
 
 
 def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     """Validation accuracy against parameters; None for a table without runs.
 
-    For a single family, the original report's values are shown as well.
+    For a single family, the original report's values are shown as well, and beside one's own runs the published ones.
     """
     if table.empty:
         return None
     strings, summary = labels(language), summarize(table)
     theirs = original(table).validation_accuracy.dropna().rename("validation_accuracy_original")
     data = summary.join(theirs if summary.family.nunique() == 1 else theirs[:0], on="model")
+    beside = peers_of(table)
     with style(language):
-        drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.3), layout="constrained")
         axes = drawing.subplots()
-        highest = data.groupby("family").validation_accuracy.median().idxmax()
-        for family in sorted(data.family.unique(), key=list(MARKERS).index):
-            _points(axes, data[data.family == family], family, family != highest, strings)
-        beside = references(table)
-        if len(beside):
-            x, y = beside.parameters, beside.validation_accuracy
-            axes.plot(x, y, "x", color="0.5", markersize=5, label=strings["published"], zorder=2)
+        names = []
+        for family, rows in data.groupby("family", sort=False):
+            names += _series(axes, rows, "validation", strings("this_study", family=family))
+            theirs = rows.dropna(subset="validation_accuracy_original")
+            names += _open_points(
+                axes, theirs.parameters, theirs.validation_accuracy_original, COLOURS[str(family)],
+                MARKERS[str(family)], strings["original_report"],
+            )  # fmt: skip
+        names += _open_points(axes, beside.parameters, beside.validation_accuracy, GRAY, "x", strings["published"])
+        names += [
+            Name(row.model.partition("-")[2], row.parameters, row.validation_accuracy, {"color": COLOURS[row.family]})
+            for row in data.itertuples()
+        ]
         size_axis(axes, pd.concat([summary.parameters, beside.parameters]), strings)
         axes.set_ylabel(strings("accuracy_on", measure="validation"))
-        drawing.legend(loc="outside lower center", ncols=2, fontsize=8)
+        place_names(axes, names)
     known = data.validation_accuracy_original.notna().any()
     text = strings(
         "size_scatter_caption", run_seeds=run_seeds(summary), run_epochs=run_epochs(summary),
@@ -50,78 +55,66 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     return Figure(name, text, drawing, data, note(table, language))
 
 
-def _points(axes: Axes, rows: pd.DataFrame, family: str, below: bool, strings: Labels) -> None:
-    """Draw the models of a family, ours and the original report's, with their sizes."""
-    y = rows.validation_accuracy
-    bars = [y - rows.validation_low, rows.validation_high - y]
-    look: dict[str, Any] = {"color": COLOURS[family], "fmt": MARKERS[family]}
-    label = strings("this_study", family=family)
-    axes.errorbar(rows.parameters, y, bars, capsize=3, elinewidth=1, label=label, zorder=3, **look)
-    theirs = rows.dropna(subset="validation_accuracy_original")
-    if len(theirs):
-        label = strings("original_report", family=family)
-        axes.errorbar(
-            theirs.parameters, theirs.validation_accuracy_original, label=label, markerfacecolor="white", zorder=2,
-            **look,
-        )  # fmt: skip
-    for row in rows.itertuples():
-        axes.annotate(
-            row.model.partition("-")[2], (row.parameters, row.validation_low if below else row.validation_high),
-            xytext=(0, -3 if below else 3), textcoords="offset points", ha="center", va="top" if below else "bottom",
-            fontsize=8, color=COLOURS[family],
-        )  # fmt: skip
+def curve(table: pd.DataFrame, name: str, language: str) -> Figure | None:
+    """Accuracy on the test against parameters, among published networks of this project and of others.
 
-
-def curve(table: pd.DataFrame, name: str, language: str) -> Figure:
-    """Accuracy against parameters of all published networks and those of others."""
-    strings, summary, measure = labels(language), best_ways(table), final_measure(table)
+    None for a table without runs.
+    """
+    if table.empty:
+        return None
+    strings, measure, beside = labels(language), final_measure(table), references(table)
+    published = is_published(table)
+    summary = best_ways(pd.concat([table, beside]) if published else table)
+    others = PEERS[:0] if is_demo(table) else PEERS.dropna(subset="parameters")
     accuracy = f"{measure}_accuracy"
     with style(language):
-        drawing = Drawing(figsize=(7.6, 5.6), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 3.2), layout="constrained")
         axes = drawing.subplots()
+        names = []
         for (family, distilled), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
-            bars = [(rows[accuracy] - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
-            # A line compares sizes, so it joins only networks that were trained alike.
-            joined = (
-                rows.epochs.max() <= 2 * rows.epochs.min()
-                and len(rows[["recipe", "optimizer", "batchnorm"]].assign(more=rows.start != "").drop_duplicates()) == 1
-            )
-            axes.errorbar(
-                rows.parameters, rows[accuracy], bars, color=COLOURS[family], marker=MARKERS[family], capsize=3,
-                elinewidth=1, linewidth=1, linestyle=("-" if distilled else ":") if joined else "none",
-                markerfacecolor=None if distilled else "white",
-                label=strings("curve_legend", family=family, distilled=distilled, lengths=_lengths(rows)),
-                zorder=3,
-            )  # fmt: skip
+            title = strings("curve_series", family=family, distilled=distilled)
+            names += _series(axes, rows, measure, title, filled=distilled, joined=True)
         of_seeds = table.merge(summary.loc[summary.seeds > 1, WAY], on=WAY)
-        axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color="0.3", markersize=3, zorder=4)
-        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
-        others = _others(axes, measure, strings)
-        drawing.legend(
-            handles=others, loc="outside upper center", ncols=3, fontsize=8, title=strings["others"], title_fontsize=8
-        )
-        size_axis(axes, pd.concat([summary.parameters, PEERS.parameters]), strings)
+        axes.plot(of_seeds.parameters, of_seeds[accuracy], ".", color=DARK, markersize=3, zorder=4)
+        if not published and accuracy in beside:
+            names += _open_points(axes, beside.parameters, beside[accuracy], GRAY, "x", strings["published"])
+        axes.plot(others.parameters, others.accuracy, "o", color=GRAY, markersize=3.5, zorder=2)
+        for peer in others.itertuples():
+            text = strings("peer", name=peer.name, measure=peer.measure if peer.measure != measure else None)
+            names.append(Name(text, peer.parameters, peer.accuracy, {"color": GRAY, "fontsize": 7}))
+        sizes = pd.concat([summary.parameters, others.parameters, beside.parameters])
+        size_axis(axes, sizes, strings)
         axes.set_ylabel(strings("accuracy_on", measure=measure))
-    text = strings("curve_caption", measure=measure, run_seeds=run_seeds(summary))
+        place_names(axes, names)
+    text = strings("curve_caption", measure=measure, run_seeds=run_seeds(summary), others=len(others))
     return Figure(name, text, drawing, summary, note(table, language))
 
 
-def _lengths(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The epochs of networks trained from scratch, and of fine-tuned ones."""
-    return [{"finetuned": finetuned, "epochs": run_epochs(part)} for finetuned, part in rows.groupby(rows.start != "")]
+def _series(
+    axes: Axes, rows: pd.DataFrame, measure: str, title: str, *, filled: bool = True, joined: bool = False
+) -> list[Name]:
+    """Draw networks of one family with their intervals; return the family's name at its most accurate network."""
+    family = str(rows.family.iloc[0])
+    y = rows[f"{measure}_accuracy"]
+    bars = [(y - rows[f"{measure}_{end}"]).abs() for end in ("low", "high")]
+    axes.errorbar(
+        rows.parameters, y, bars, color=COLOURS[family], marker=MARKERS[family], capsize=2, elinewidth=0.8,
+        linewidth=1, linestyle="-" if joined else "none", markersize=5.5,
+        markerfacecolor=None if filled else "white", zorder=3,
+    )  # fmt: skip
+    top = rows.loc[y.idxmax()]
+    return [Name(title, top.parameters, y.max(), {"color": COLOURS[family], "weight": "bold"})]
 
 
-def _others(axes: Axes, measure: str, strings: Labels) -> list[Line2D]:
-    """Draw results of others as numbers that the legend explains."""
-    marks = []
-    for number, peer in enumerate(PEERS.dropna(subset="parameters").sort_values("parameters").itertuples(), 1):
-        where = "" if peer.measure == measure else f" ({peer.measure})"
-        marks += axes.plot(
-            peer.parameters, peer.accuracy, marker=f"${number}$", linestyle="none", color="black", markersize=7,
-            markeredgewidth=0.2, label=f"{strings.get(peer.name, peer.name)}{where}", zorder=5,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
-    return marks
+def _open_points(
+    axes: Axes, parameters: pd.Series, accuracies: pd.Series, colour: Any, marker: str, title: str
+) -> list[Name]:
+    """Draw points to compare with, without intervals; return their name at the last one, if there are any."""
+    axes.plot(parameters, accuracies, marker, color=colour, markersize=5, markerfacecolor="white", zorder=2)
+    if parameters.empty:
+        return []
+    last = parameters.idxmax()
+    return [Name(title, parameters[last], accuracies[last], {"color": colour})]
 
 
 def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | None:
@@ -136,17 +129,18 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | N
         ]
     )
     with style(language):
-        drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.3), layout="constrained")
         axes = drawing.subplots()
-        colours = {model: COLOURS[zoo.family(str(model))] for model in history.model.unique()}
-        sns.lineplot(
-            history, x="epoch", y="validation_accuracy", hue="model", style="model", palette=colours, markers=True,
-            dashes=False, units="seed", estimator=None, ax=axes,
-        )  # fmt: skip
+        names = []
+        for (model, _), rows in history.groupby(["model", "seed"], sort=False):
+            colour = COLOURS[zoo.family(str(model))]
+            axes.plot(rows.epoch, rows.validation_accuracy, "o-", color=colour, markersize=2.5, linewidth=1)
+            last = rows.iloc[-1]
+            names.append(Name(str(model), last.epoch, last.validation_accuracy, {"color": colour}))
         axes.set_xlabel(strings["epoch"])
         axes.set_ylabel(strings("accuracy_on", measure="validation"))
-        axes.set_xlim(0, None)
-        axes.legend(title=None, loc="lower right", fontsize=8)
+        axes.set_xlim(0, 1.2 * history.epoch.max())  # with room for the names
+        place_names(axes, {name.text: name for name in names}.values())
     trained = named_recipe(table.recipe.iloc[0], int(table.epochs.max()))
     any_size = any(zoo.takes_any_size(zoo.build(model)) for model in table.model.unique())
     side_px = trained.sides_px[-1] if any_size and len(trained.sides_seen) > 1 else None

@@ -18,11 +18,11 @@ MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
 ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8fc": "vgg", "cnn4fc": "vgg"}
 COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
 MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
+GRAY, DARK = "0.45", "0.25"  # results of others, and lines of reference
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
     "font.size": 9,
     "axes.titlesize": 9,
-    "legend.frameon": True,
 }
 
 

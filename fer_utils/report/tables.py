@@ -5,24 +5,29 @@ import pandas as pd
 from fer_utils.analysis import confusion, people
 from fer_utils.analysis.comparisons import matched_pairs
 from fer_utils.analysis.compression import compressed
-from fer_utils.analysis.published import FORMATS, PUBLISHED, original
+from fer_utils.analysis.method_facts import recipes
+from fer_utils.analysis.published import FORMATS, PUBLISHED, original, peers_of
 from fer_utils.analysis.summary import Results, final_measure, measures, shown_seed, stated_measures, summarize
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.load import load
 from fer_utils.data.people import ODD
 from fer_utils.models import blocks, weights, zoo
-from fer_utils.report.language import labels
+from fer_utils.report.language import Labels, labels
 from fer_utils.report.outputs import Table, note
 from fer_utils.training.metrics import score_votes
-from fer_utils.training.recipe import RECIPES
+from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
 
 ON_VOTES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")  # of `score_votes`
 WORTH = ["people", "people_low", "people_high"]  # columns of `people.agreements`
 
 
 def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
-    """Cost and accuracy of each model."""
-    strings, summary = labels(language), summarize(table)
+    """Cost and accuracy of each model, and below one's own those of the published networks."""
+    strings, summary, beside = labels(language), summarize(table), peers_of(table)
+    if len(beside):
+        published = summarize(beside)
+        published["model"] = [strings("published_model", model=model) for model in published.model]
+        summary = pd.concat([summary, published], ignore_index=True)
     shown = pd.DataFrame({strings["model"]: summary.model, strings["parameters"]: summary.parameters})
     shown[strings["million_multiply_adds"]] = summary.multiply_adds / 1e6
     for measure in measures(table):
@@ -163,6 +168,42 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     distilled = ["teachers"] if runs.teachers.any() else []
     shown = shown[["model", "recipe", "epochs", *distilled, "seed", "seconds", "device"]]
     return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
+
+
+def recipes_table(table: pd.DataFrame, language: str) -> Table | None:
+    """The hyperparameters of the recipes, one column each; None without recipes of today."""
+    strings, found = labels(language), recipes(table)
+    if not found:
+        return None
+    columns = {recipe.name: _hyperparameters(recipe, strings) for recipe in found}
+    data = pd.DataFrame(columns).rename_axis(strings["hyperparameter"]).rename(index=strings).reset_index()
+    text = strings(
+        "recipes_caption", muon=any(recipe.optimizer == "muon" for recipe in found),
+        resized=any(len(recipe.sides_seen) > 1 for recipe in found),
+    )  # fmt: skip
+    return Table("recipes", text, data, note(table, language))
+
+
+def _hyperparameters(recipe: Recipe, strings: Labels) -> dict[str, str]:
+    whole, seen = RECIPES[recipe.name].epochs, recipe.augmentation
+    return {
+        "epochs": strings("of_epochs", count=recipe.epochs, whole=whole) if recipe.epochs < whole else str(whole),
+        "optimizer": OPTIMIZERS[recipe.optimizer],
+        "learning_rate": strings("one_cycle", rate=f"{recipe.learning_rate:g}")
+        if recipe.schedule == "one-cycle"
+        else f"{recipe.learning_rate:g}",
+        "batch_size": str(recipe.batch_size),
+        "weight_decay": f"{recipe.weight_decay:g}",
+        "label_smoothing": f"{recipe.label_smoothing:g}",
+        "rotation_degrees": f"{seen.rotation_degrees:g}",
+        "shift_px": f"{seen.shift_px:g}",
+        "zoom_percent": f"{100 * seen.zoom:g}",
+        "contrast_percent": f"{100 * seen.contrast:g}",
+        "sides_px": strings["comma"].join(map(str, recipe.sides_seen)),
+        "dropout": strings["yes" if recipe.dropout else "no"],
+        "averaging": strings["yes" if recipe.averaging else "no"],
+        "kept": strings[recipe.keep],
+    }
 
 
 def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:

@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from nbformat.v4 import new_output
 from papermill.exceptions import PapermillExecutionError
 
 from fer_utils.analysis.published import ORIGINAL
@@ -15,6 +16,7 @@ from fer_utils.document.combine import combine
 from fer_utils.document.export import TypstPDFExporter
 from fer_utils.errors import FerError, InputError
 from fer_utils.models.zoo import MODELS
+from fer_utils.report.outputs import METADATA
 from fer_utils.training.study import split_names
 from tests.analysis.test_summary import table_of
 from tests.conftest import ROOT
@@ -129,8 +131,12 @@ def test_ones_own_answer_comes_before_the_generated_one() -> None:
         if cell.cell_type == "code":
             cell.execution_count = 1
     table = table_of({"mobilenet-46k": 0.6})
+    (answer,) = (cell for cell in nb.cells if "answer" in cell.metadata.get("tags", []))
+    answer.outputs = [new_output("display_data", {}, metadata={METADATA: {"text": "It grows."}})]
     assert "Your answer" not in str(combine([nb], table, "en").cells)
     own.source = "The largest one wins."
     sources = [cell.source for cell in combine([nb], table, "en").cells]
-    assert sources.index("The largest one wins.") < sources.index("answers.sweep(table, language)")
+    first, *_, last = (sources.index(text) for text in sources if "wins." in text or "It grows." in text)
+    assert sources[first] == "The largest one wins."
+    assert sources[last].startswith("It grows.")
     assert not any("Things to try" in source for source in sources)

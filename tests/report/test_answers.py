@@ -13,6 +13,7 @@ from tests.analysis.test_summary import table_of
 
 Accuracies = dict[str, float | list[float]]
 NONE = pd.DataFrame({"model": []})
+NAMES = ("architecture", "sweep")  # of answers from one table
 PAIR: Accuracies = {"mobilenet-46k": 0.62, "cnn-48k": 0.50}
 PAIRS: Accuracies = {"mobilenet-46k": 0.62, "mobilenet-112k": 0.64, "cnn-48k": 0.50, "cnn-103k": 0.58, "cnn-852k": 0.65}
 
@@ -44,14 +45,16 @@ ABLATIONS = {"none": NONE, "a gain": equals_of(0.50, 0.53, 0.60, 0.56, 0.58), "t
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_answer_is_whole_on_every_kind_of_table(kind: str, language: str) -> None:
     table = TABLES[kind]
-    texts = [getattr(answers, name)(table, language) for name in ("architecture", "sweep", "costs")]
+    texts = [getattr(answers, name)(table, language) for name in NAMES]
     texts += [answers.families(table, ablation, language) for ablation in ABLATIONS.values()]
-    for text in texts:
-        assert text.text
+    discussions = [getattr(answers, f"{name}_discussion")(table, language) for name in (*NAMES, "costs")]
+    discussions += [answers.families_discussion(table, ablation, language) for ablation in ABLATIONS.values()]
+    assert all(text.text for text in texts)
+    for text in texts + discussions:
         assert not re.search(r"None|nan|[{}]|  |\(\)|（）|[,;、；] ?[.。]|\n\n\n", text.text), text.text
         assert bool(text.note) == (kind == "demo")
-        # Each lead opens a paragraph.
-        assert not re.search(r"[^\n]\n?\*\*(In short|Param|Catch|How|Abl|結論|參|追|結構|消)", text.text)
+        # Each lead opens a paragraph, and an answer is one paragraph.
+        assert not re.search(r"[^\n]\n?\*\*(Where|From|Catch|How|Abl|Do|參|每|追|結構|消|標)", text.text)
         if language == "zh-TW":
             words = {"MobileNet", "McNemar", "bootstrap", "PublicTest", "Pareto", "epoch", "mobilenet", "separable"}
             assert set(re.findall(r"[A-Za-z]{4,}", text.text)) <= words
@@ -60,7 +63,8 @@ def test_every_answer_is_whole_on_every_kind_of_table(kind: str, language: str) 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", [*VOTED, "no votes"])
 def test_the_answer_on_people_is_whole_on_every_kind_of_table(kind: str, language: str) -> None:
-    text = answers.people(VOTED.get(kind, TABLES["ties"]), language).text
+    table = VOTED.get(kind, TABLES["ties"])
+    text = answers.people(table, language).text + answers.people_discussion(table, language).text
     assert not re.search(r"None|nan|[{}]|  |\(\)|（）|[,;、；] ?[.。]|\n\n\n", text), text
     if language == "zh-TW":
         words = {"data", "published", "ferplus", "Spearman"}
@@ -68,30 +72,40 @@ def test_the_answer_on_people_is_whole_on_every_kind_of_table(kind: str, languag
 
 
 def people(accuracies: dict[tuple[str, str], float], *, bias: float = 0.0) -> str:
-    return answers.people(voted_table(accuracies, bias=bias), "en").text
+    table = voted_table(accuracies, bias=bias)
+    return f"{answers.people(table, 'en').text}\n\n{answers.people_discussion(table, 'en').text}"
 
 
 LABELS, VOTES = ("cnn-48k", "labels"), ("cnn-48k", "votes")
 
 
 def families(accuracies: Accuracies, equals: pd.DataFrame = NONE) -> str:
-    return answers.families(table_of(accuracies), equals, "en").text
+    return families_of(table_of(accuracies), equals)
+
+
+def families_of(table: pd.DataFrame, equals: pd.DataFrame = NONE) -> str:
+    both = (answers.families(table, equals, "en"), answers.families_discussion(table, equals, "en"))
+    return "\n\n".join(text.text for text in both)
 
 
 def sweep(accuracies: Accuracies) -> str:
-    return answers.sweep(table_of(accuracies), "en").text
+    return sweep_of(table_of(accuracies))
+
+
+def sweep_of(table: pd.DataFrame) -> str:
+    return f"{answers.sweep(table, 'en').text}\n\n{answers.sweep_discussion(table, 'en').text}"
 
 
 CLAIMS = [
     (
         "which of a pair is better",
-        (families(PAIR), "mobilenet-46k against cnn-48k: mobilenet-46k is 12.0 points better (+"),
-        (families(PAIR | {"cnn-48k": 0.70}), "mobilenet-46k against cnn-48k: cnn-48k is 8.0 points better (+"),
+        (families(PAIR), "The MobileNet leads by +12.0 points on PublicTest and +12.0 points on validation"),
+        (families(PAIR | {"cnn-48k": 0.70}), "The MobileNet leads by −8.0 points on PublicTest and −8.0 points on val"),
     ),
     (
         "how many pairs",
-        (families(PAIRS), "in 2 of 2 parameter-matched pairs and the plain CNN in 0; the diff"),
-        (families(PAIRS | {"cnn-48k": 0.70}), "in 1 of 2 parameter-matched pairs and the plain CNN in 1; the diff"),
+        (families(PAIRS), "in 2 of 2 pairs on PublicTest and in 2 of 2 pairs on validation (1 seed per network)."),
+        (families(PAIRS | {"cnn-48k": 0.70}), "better in 1 of 2 pairs on PublicTest, the plain CNN in 1 and in 1 of 2"),
     ),
     (
         "whether a CNN catches up",
@@ -105,7 +119,7 @@ CLAIMS = [
     ),
     (
         "what is known of the reasons",
-        (families(PAIR), "these runs alone cannot say which of the differences matters."),
+        (families(PAIR), "so these runs do not show which of them matters."),
         (families(PAIR, ABLATIONS["a gain"]), "the accuracy changes by +8.0:"),
     ),
     (
@@ -125,8 +139,8 @@ CLAIMS = [
     ),
     (
         "whether accuracy grows",
-        (sweep({"cnn-48k": 0.50, "cnn-103k": 0.56}), "changes by +6.0 points, from 0.500 to 0.560: cnn-103k is 6.0 "),
-        (sweep({"cnn-48k": 0.56, "cnn-103k": 0.50}), "changes by −6.0 points, from 0.560 to 0.500: cnn-48k is 6.0 p"),
+        (sweep({"cnn-48k": 0.50, "cnn-103k": 0.56}), "set goes from 0.500 to 0.560: cnn-103k is 6.0 points better"),
+        (sweep({"cnn-48k": 0.56, "cnn-103k": 0.50}), "set goes from 0.560 to 0.500: cnn-48k is 6.0 points better"),
     ),
     (
         "whether growth is significant",
@@ -135,8 +149,8 @@ CLAIMS = [
     ),
     (
         "what a network is worth",
-        (people({VOTES: 0.5}), "of the faces and is worth less than one person. FER2013"),
-        (people({VOTES: 1.0}), "of the faces and is worth more than five people. FER2013"),
+        (people({VOTES: 0.5}), "of the faces and is worth less than one person."),
+        (people({VOTES: 1.0}), "of the faces and is worth more than five people."),
     ),
     (
         "whether another network agrees better",
@@ -150,7 +164,7 @@ CLAIMS = [
     ),
     (
         "whether two are equal",
-        (sweep({"cnn-48k": 0.50, "cnn-103k": 0.50}), "changes by +0.0 points, from 0.500 to 0.500: the two are equal"),
+        (sweep({"cnn-48k": 0.50, "cnn-103k": 0.50}), "goes from 0.500 to 0.500: the two are equal to a tenth"),
         (sweep({"cnn-48k": 0.50, "cnn-103k": 0.56}), "cnn-103k is 6.0 points better"),
     ),
 ]  # fmt: skip
@@ -168,16 +182,20 @@ def test_tables_that_differ_in_a_claim_give_opposite_sentences(
 def test_growth_is_told_with_its_numbers() -> None:
     text = sweep({"mobilenet-46k": 0.60, "mobilenet-112k": 0.61, "mobilenet-158k": 0.66})
     assert "From mobilenet-46k (45,959 parameters) to mobilenet-158k (157,831)" in text
-    assert "- mobilenet-46k to mobilenet-112k, 2.43 times the parameters: +1.0 points (not significant)." in text
-    assert "- mobilenet-112k to mobilenet-158k, 1.41 times the parameters: +5.0 points." in text
+    assert "Of the 2 steps from one size to the next, 1 is significant." in text
+    assert "- +1.0 points (not significant) from mobilenet-46k to mobilenet-112k, 2.43 times the parameters;" in text
+    assert "- +5.0 points from mobilenet-112k to mobilenet-158k, 1.41 times the parameters." in text
 
 
 def test_architectures_are_compared_on_the_test() -> None:
-    text = answers.architecture(table_of({"mobilenet-46k": 0.62, "vgg-1.9m": 0.68}), "en").text
+    table = table_of({"mobilenet-46k": 0.62, "vgg-1.9m": 0.68})
+    text = answers.architecture(table, "en").text
     assert "mobilenet-46k has 45,959 trainable parameters and vgg-1.9m has 1,872,327, 40.7 times as many" in text
-    assert "On PublicTest, mobilenet-46k reaches an accuracy of 0.610" in text
+    assert "On PublicTest, the accuracy is 0.610" in text
     assert "vgg-1.9m is 6.0 points better" in text
-    assert "0.631 and 0.685" in text
+    text = answers.architecture_discussion(table, "en").text
+    assert "hold 1 % of the parameters of mobilenet-46k and 70 % of the parameters of vgg-1.9m" in text
+    assert "0.631 (mobilenet-46k) and 0.685 (vgg-1.9m)" in text
 
 
 def test_families_are_told_apart() -> None:
@@ -191,18 +209,18 @@ def test_families_are_told_apart() -> None:
 def test_the_original_stands_beside_ours() -> None:
     text = sweep({"cnn-48k": 0.6, "cnn-103k": 0.6, "cnn-150k": 0.6, "cnn-852k": 0.6})
     assert "measured 0.449, 0.576, 0.613, 0.656 for these networks" in text
-    assert "Our accuracies minus these: −5.6 to +15.1 points." in text
+    assert "Ours minus these: −5.6 to +15.1 points." in text
     assert "the MobileNets of these pairs lead by +18.7, +6.7 points" in families(PAIRS)
     assert "cnn-852k catches up with mobilenet-112k at 7.6 times the parameters." in families(PAIRS)
     drawn = table_of(PAIRS, data=demo.NAME)
-    assert "original" not in answers.sweep(drawn, "en").text + answers.families(drawn, NONE, "en").text
+    assert "original" not in sweep_of(drawn) + families_of(drawn)
     assert "original" not in sweep({"compact-46k": 0.6, "compact-58k": 0.6})
 
 
 def test_costs_are_those_of_the_pairs() -> None:
     text = families(PAIR)
-    assert "take 2.3 times the MACs of the plain CNNs" in text
-    assert "One image takes 28.3 and 12.3 million MACs." in text
+    assert "takes 2.3 times the MACs." in text
+    assert "2.3 to 9.7 times the MACs." in families(PAIRS)
 
 
 def test_the_steps_of_the_ablation_are_told_one_by_one() -> None:
@@ -213,11 +231,11 @@ def test_the_steps_of_the_ablation_are_told_one_by_one() -> None:
 
 
 def test_distilled_networks_are_called_distilled() -> None:
-    text = answers.families(TABLES["distilled"], ABLATIONS["a gain"], "en").text
+    text = families_of(TABLES["distilled"], ABLATIONS["a gain"])
     assert "distilled from the same ensemble of 2 teachers. The networks of the ablation were trained from" in text
-    assert "distilled" not in answers.families(table_of(PAIRS), ABLATIONS["a gain"], "en").text
+    assert "distilled" not in families(PAIRS, ABLATIONS["a gain"])
     mixed = TABLES["distilled"].assign(teachers=["vgg-1.9m@12", *[""] * (len(PAIRS) - 1)])
-    text = answers.families(mixed, ABLATIONS["a gain"], "en").text
+    text = families_of(mixed, ABLATIONS["a gain"])
     assert "distilled" not in text
     assert "trained alike" not in text
     assert "trained alike" in families(PAIRS)
@@ -225,7 +243,7 @@ def test_distilled_networks_are_called_distilled() -> None:
 
 def test_errors_are_counted_on_the_same_faces() -> None:
     table = table_of({**PAIR, "vgg-1.9m": 0.70})
-    text = answers.costs(table, "en").text
+    text = answers.costs_discussion(table, "en").text
     wrong, also = (predictions(table.run[i]).query("part == 'PublicTest'") for i in (0, 2))
     both = ((wrong.predicted != wrong.label) & (also.predicted != also.label)).sum()
     assert f"faces that mobilenet-46k misclassifies, vgg-1.9m misclassifies {both:,} as well" in text

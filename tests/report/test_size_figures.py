@@ -1,10 +1,13 @@
+from itertools import combinations
+
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
-from fer_utils.analysis.published import published_runs, trained_alike
+from fer_utils.analysis.published import PEERS, published_runs, trained_alike
 from fer_utils.data import demo
 from fer_utils.errors import InputError
-from fer_utils.report.size_figures import size_scatter
+from fer_utils.report.size_figures import curve, size_scatter
 from tests.analysis.test_summary import table_of
 
 
@@ -16,15 +19,34 @@ def test_the_same_table_is_drawn_with_the_same_bytes() -> None:
     assert first["image/svg+xml"].count("<path") > 10
 
 
-@pytest.mark.parametrize(("mobilenet", "cnn"), [("bottom", "top"), ("top", "bottom")])
-def test_sizes_stand_where_the_other_family_does_not(mobilenet: str, cnn: str) -> None:
-    accuracies = {"bottom": 0.6, "top": 0.5}  # where a name is held, so that it stands above the higher family
-    figure = size_scatter(table_of({"mobilenet-46k": accuracies[mobilenet], "cnn-48k": accuracies[cnn]}), "sizes", "en")
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_every_network_is_named_on_the_curve_and_no_name_hides_another(language: str) -> None:
+    published = published_runs()
+    figure = curve(published[published.target == "labels"], "curve", language)
     assert figure is not None
-    assert {text.get_text(): text.get_verticalalignment() for text in figure.drawing.axes[0].texts} == {
-        "46k": mobilenet,
-        "48k": cnn,
-    }
+    texts = figure.drawing.axes[0].texts
+    for text in texts:
+        text.get_window_extent()  # moves it to its place
+    boxes = [Text.get_window_extent(text) for text in texts]  # without the lines to their points
+    assert len(texts) == published.family.nunique() + PEERS.parameters.notna().sum()
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    frame = figure.drawing.axes[0].get_window_extent()
+    assert all(frame.contains(*box.min) and frame.contains(*box.max) for box in boxes)
+
+
+def test_ones_own_networks_stand_on_the_curve_among_published_ones() -> None:
+    own = table_of({"cnn-48k": 0.5, "cnn-103k": 0.6})
+    for table, said in (
+        (own, ["plain CNN, from labels", "published networks of this project", "pip install fer"]),
+        (own.assign(teachers="a@1"), ["plain CNN"]),
+        (own.assign(data=demo.NAME), ["plain CNN, from labels"]),
+    ):
+        figure = curve(table, "curve", "en")
+        assert figure is not None
+        shown = [text.get_text() for text in figure.drawing.axes[0].texts]
+        assert set(said) <= set(shown)
+        assert (len(shown) == 1) == (table.data.iloc[0] == demo.NAME)
+    assert curve(own[:0], "curve", "en") is None
 
 
 def test_the_originals_values_stand_beside_one_family_and_never_beside_drawn_faces() -> None:
@@ -45,7 +67,7 @@ def test_published_networks_stand_beside_ones_own() -> None:
     def shown(table: pd.DataFrame) -> list[str]:
         figure = size_scatter(table, "sizes", "en")
         assert figure is not None
-        return [text.get_text() for text in figure.drawing.legends[0].texts]
+        return [text.get_text() for text in figure.drawing.axes[0].texts]
 
     own = table_of({"cnn-48k": 0.5})
     assert "published networks of this project" in shown(own)

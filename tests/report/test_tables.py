@@ -2,9 +2,10 @@ import pandas as pd
 import pytest
 
 from fer_utils.data import demo
-from fer_utils.document.combine import combine
+from fer_utils.report import answers
 from fer_utils.report.size_figures import learning_curves
-from fer_utils.report.tables import layer_table, results_table
+from fer_utils.report.tables import layer_table, recipes_table, results_table
+from fer_utils.training.recipe import RECIPES
 from tests.analysis.test_summary import table_of
 
 
@@ -20,43 +21,33 @@ def test_layers_that_the_recipe_turns_off_are_called_off() -> None:
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        (
-            "original",
-            [
-                "Adam, learning rate 0.0005,",
-                "rotation by up to 15 degrees",
-                "The epoch with the best validation accuracy",
-            ],
-        ),
-        ("full", ["weight decay 0.05", "No dropout.", "faces of 32, 40, 48 pixels for equal shares of the"]),
-        ("large", ["Muon, learning rate 0.006", "rotation by up to 15 degrees", "moving average of the weights"]),
+        ("original", {"optimizer": "Adam", "learning rate": "0.0005", "rotation (degrees)": "15", "dropout": "yes"}),
+        ("full", {"weight decay": "0.05", "dropout": "no", "sizes of faces (pixels)": "32, 40, 48"}),
+        ("large", {"optimizer": "Muon", "learning rate": "0.006 at the peak of one cycle", "rotation (degrees)": "15"}),
     ],
 )
-def test_the_report_says_how_its_nets_were_trained(recipe: str, told: list[str]) -> None:
-    text = combine([], trained_by(recipe).assign(finished="2026-01-01"), "en").cells[-1].source
-    assert f"Recipe {recipe}: " in text
-    for words in told:
-        assert words in text
-    assert "Sources: FER2013: Goodfellow" in text
+def test_the_hyperparameters_are_those_of_the_recipe(recipe: str, told: dict[str, str]) -> None:
+    table = recipes_table(trained_by(recipe), "en")
+    assert table
+    shown = table.data.set_index("hyperparameter")[recipe]
+    assert {name: shown[name] for name in told} == told
+    assert shown["epochs"] == (f"12 of {RECIPES[recipe].epochs}")
+    assert ("With Muon" in table.caption) == (shown["optimizer"] == "Muon")
+    assert recipes_table(trained_by(recipe).assign(key=""), "en") is None  # earlier networks had other recipes
+
+
+def test_the_methods_name_what_the_numbers_come_from() -> None:
+    text = answers.methods(trained_by("full"), "en").text
+    assert "Sources.** FER2013: Goodfellow" in text
     assert "pip install fer: PyPI fer" in text
-    assert ("No dropout." in text) == (recipe == "full")
-
-
-def test_the_report_says_of_each_recipe_how_long_nets_were_trained_by_it() -> None:
-    table = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}).assign(
-        recipe=["quick", "full"], epochs=[12, 60], finished="2026-01-01"
-    )
-    subtitle = combine([], table, "en").metadata["fer_utils"]["subtitle"]
-    assert "Recipe full, 60 epochs of its 100; Recipe quick, 12 epochs. 1 seed per model" in subtitle
-    shortest = combine([], table.assign(recipe="quick", epochs=1), "en").metadata["fer_utils"]["subtitle"]
-    assert "Recipe quick, 1 epoch of its 12. 1 seed per model" in shortest
+    assert "Computed from 2 runs on " in text
 
 
 @pytest.mark.parametrize(("epochs", "told"), [((12, 12), False), ((12, 3), True), ((3, 3), True)])
 def test_training_cut_short_is_told_also_where_only_some_nets_were(epochs: tuple[int, int], told: bool) -> None:
     table = table_of({"mobilenet-46k": 0.6, "cnn8-10k": 0.5}).assign(epochs=epochs)
-    text = combine([], table, "en").cells[-1].source
-    assert ("After all 12 epochs of the recipe, the networks may rank differently." in text) == told
+    text = answers.methods(table, "en").text
+    assert ("Some runs have fewer epochs than their recipe" in text) == told
 
 
 def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -78,10 +69,18 @@ def caption(table: pd.DataFrame) -> str:
 
 def test_a_report_on_drawn_faces_says_nothing_of_the_original() -> None:
     drawn = table_of({"mobilenet-46k": 0.6, "cnn-48k": 0.5}, data=demo.NAME)
-    text = combine([], drawn, "en").cells[-1].source
+    text = answers.methods(drawn, "en").text
     shown = results_table(drawn, "results", "en")
     assert "original" not in (text + shown.markdown()).lower()
-    assert "contrast" not in text  # recipe quick does not change it
     beside = results_table(table_of({"mobilenet-46k": 0.6}), "results", "en").markdown()
     assert "original report, validation" in beside
     assert "0.6364" in beside
+
+
+def test_published_networks_stand_below_ones_own() -> None:
+    own = table_of({"mobilenet-46k": 0.6})
+    models = list(results_table(own, "results", "en").data.model)
+    assert models[0] == "mobilenet-46k"
+    assert {"mobilenet-112k (published)", "mobilenet-46k (published)"} <= set(models[1:])
+    assert not any("cnn" in model for model in models)
+    assert len(results_table(own.assign(data=demo.NAME), "results", "en").data) == 1
