@@ -41,6 +41,8 @@ def architecture_facts(table: pd.DataFrame) -> Facts:
         **_growth(pair),
         "models": names,
         "measure": measure,
+        "mac_ratio": pair.first.multiply_adds / pair.second.multiply_adds,
+        "also": _also(results, names[-1], names[0], [measure]),
         "original": dict(zip(("small", "large"), theirs, strict=True)) if pd.notna(theirs).all() else None,
         "heads": [{"model": name, "share": anatomy(name).head_share} for name in dict.fromkeys(ends)],
     }
@@ -62,6 +64,7 @@ def _family(table: pd.DataFrame) -> Facts:
     growth = [_growth(compare(results, large, small, "validation")) for small, large in pairwise(names)]
     return {
         **_growth(compare(results, names[-1], names[0], "validation")),
+        "also": _also(results, names[-1], names[0], ["validation"]),
         "models": names,
         "steps": [
             each | {"small": small, "large": large}
@@ -86,7 +89,7 @@ def families_facts(table: pd.DataFrame, equals: pd.DataFrame) -> Facts:
         "tallies": [_tally(measure, found) for measure, found in pairs.items()],
         "run_seeds": run_seeds(summary),
         "mac_ratios": [pair.first.multiply_adds / pair.second.multiply_adds for pair in final],
-        "percent": f"{100 * (SAME_SIZE - 1):.0f}",
+        "percent": _mismatch(final) if final else 100 * (SAME_SIZE - 1),
         "original_leads": _original_leads(final, table),
         "catch_up": _catch_up(results),
         "original_catch_up": _original_catch_up(results),
@@ -153,6 +156,19 @@ def _difference(pair: Comparison) -> Facts:
     }
 
 
+def _also(results: Results, first: str, second: str, but: Sequence[str]) -> list[Facts]:
+    """Two models compared on the stated measures, without some."""
+    measures = [measure for measure in stated_measures(results.table) if measure not in but]
+    pairs = [compare(results, first, second, measure) for measure in measures]
+    return [{"measure": pair.measure, "difference": _difference(pair)} for pair in pairs]
+
+
+def _mismatch(pairs: Sequence[Comparison]) -> float:
+    """The largest difference in parameters between the networks of a pair, in percent of the smaller one."""
+    sizes = [sorted([pair.first.parameters, pair.second.parameters]) for pair in pairs]
+    return float(max(100 * (large / small - 1) for small, large in sizes))
+
+
 def _tally(measure: str, pairs: Sequence[Comparison]) -> Facts:
     """How often each of a pair is significantly better, and the range of the differences in points."""
     points = [pair.difference.points for pair in pairs]
@@ -181,7 +197,14 @@ def _catch_up(results: Results) -> Facts:
     best, cnn, smaller = caught_up(results.summary)
     facts = {"best": best.model, "best_parameters": best.parameters}
     if cnn is None:
-        return facts | {"cnn": None, "largest": results.summary[results.summary.family == "cnn"].parameters.max()}
+        cnns = results.summary[results.summary.family == "cnn"]
+        largest = cnns.loc[cnns.parameters.idxmax()]
+        return facts | {
+            "cnn": None,
+            "largest": largest.model,
+            "ratio": largest.parameters / best.parameters,
+            "differences": _also(results, largest.model, best.model, []),
+        }
     return facts | {
         "cnn": cnn.model,
         "parameters": cnn.parameters,

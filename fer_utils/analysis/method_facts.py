@@ -5,9 +5,11 @@ import re
 import pandas as pd
 
 from fer_utils.analysis.facts import Facts
-from fer_utils.analysis.published import PEERS, is_published
-from fer_utils.analysis.statistics import LEVEL
-from fer_utils.analysis.summary import final_measure, is_demo, is_earlier, run_seeds, summarize
+from fer_utils.analysis.published import PEERS, PEERS_ON_VOTES, is_published
+from fer_utils.analysis.statistics import LEVEL, predictions
+from fer_utils.analysis.summary import is_demo, is_earlier, run_seeds, stated_measures, summarize
+from fer_utils.data.faces import SIDE_PX
+from fer_utils.training.metrics import VALIDATION
 from fer_utils.training.recipe import RECIPES, Recipe, named_recipe
 
 SOURCES = {
@@ -29,7 +31,7 @@ def recipes(table: pd.DataFrame) -> list[Recipe]:
 def method_facts(table: pd.DataFrame) -> Facts:
     """Facts for `methods.md` and `data.md`: data, recipes, teachers and sources."""
     summary, first = summarize(table), table.iloc[0]
-    others = PEERS[PEERS.measure == final_measure(table)]
+    others = pd.concat([PEERS, PEERS_ON_VOTES])
     cited = SOURCES | dict(zip(others.name, others.source, strict=True))
     return {
         "runs": len(table),
@@ -37,6 +39,8 @@ def method_facts(table: pd.DataFrame) -> Facts:
         # escaped for Markdown
         "faces": "" if is_demo(table) else re.sub(r"([^\w\s.]|_)", r"\\\1", first.data),
         "fingerprint": first.fingerprint,
+        "side_px": SIDE_PX,
+        "parts": _parts(table),
         "run_seeds": run_seeds(summary),
         "minutes": table.seconds.sum() / 60,
         "devices": list(table.device.unique()),
@@ -48,3 +52,13 @@ def method_facts(table: pd.DataFrame) -> Facts:
         "published": is_published(table),
         "level": LEVEL,
     }
+
+
+def _parts(table: pd.DataFrame) -> list[Facts]:
+    """The parts that results are stated on: their faces, and how many of these are also in Training."""
+    answers = predictions(str(table.run.iloc[0]))
+    counts = answers.groupby("part").leaked.agg(["size", "sum"])
+    return [
+        {"measure": part, "faces": int(counts["size"][part]), "leaked": int(counts["sum"][part]) * (part != VALIDATION)}
+        for part in stated_measures(table)
+    ]

@@ -25,7 +25,6 @@ def people_facts(table: pd.DataFrame) -> dict[str, Any]:
     every, deduplicated = people.agreements(said), people.agreements(said, deduplicated=True)
     chosen = people.networks(table).set_index("network").loc[list(said)]
     best = people.best_networks(table, said)
-    unclear = people.answers_of(table, clear=False)
     counts = np.bincount(faces.majority, minlength=len(VOTE_CLASSES))
     doubts = people.doubts({name: said[name] for name in best}).groupby("network", sort=False)
     return {
@@ -38,7 +37,8 @@ def people_facts(table: pd.DataFrame) -> dict[str, Any]:
         "groups": [_group(str(target), rows, every) for target, rows in chosen.groupby("target", sort=False)],
         "best": _network(best[-1], chosen, every),
         "best_deduplicated": _worth(deduplicated, best[-1]) if len(deduplicated) else None,
-        "unclear": {"faces": len(unclear[best[-1]])} | _worth(people.agreements(unclear), best[-1]),
+        "small": _small(said, chosen, every, best[-1]),
+        "unclear": _unclear(people.answers_of(table, clear=False), best[-1]),
         "growth": _growth(said, chosen),
         "neutral": [{"name": name, "recall": share} for name, share in _neutral(said, best).items()],
         "doubts": [{"name": name, "correlation": rows.correlation.iloc[0]} for name, rows in doubts],
@@ -58,7 +58,30 @@ def _group(target: str, rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, An
     """The networks of a target that agree least and most with people."""
     agreement = table.agreement[rows.index]
     ends = {"least": agreement.idxmin(), "most": agreement.idxmax()}
-    return {"target": target, "count": len(rows)} | {end: _network(name, rows, table) for end, name in ends.items()}
+    networks = {end: _network(name, rows, table) for end, name in ends.items()}
+    learns_more = target == "labels" and agreement.min() > table.agreement[people.LABEL]
+    return {"target": target, "count": len(rows), "learns_more": learns_more} | networks
+
+
+def _small(
+    said: Mapping[str, pd.DataFrame], chosen: pd.DataFrame, table: pd.DataFrame, best: str
+) -> dict[str, Any] | None:
+    """The smallest network of the best one's target, and the difference between the two in points; None if it is it."""
+    small = chosen.parameters[chosen.target == chosen.target[best]].idxmin()
+    if small == best:
+        return None
+    ratio = chosen.parameters[best] / chosen.parameters[small]
+    gains = people.gains(said[small], said[best])
+    return _network(small, chosen, table) | {
+        "ratio": ratio,
+        "gain": {key: gains[key] for key in ("people", "low", "high")},
+    }
+
+
+def _unclear(said: Mapping[str, pd.DataFrame], best: str) -> dict[str, Any]:
+    """The best network and five people on all faces with ten votes, also on those without a majority."""
+    table = people.agreements(said)
+    return {"faces": len(said[best]), "five": table.agreement[str(ODD[-1])]} | _worth(table, best)
 
 
 def _growth(said: Mapping[str, pd.DataFrame], chosen: pd.DataFrame) -> dict[str, Any] | None:

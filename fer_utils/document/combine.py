@@ -14,13 +14,13 @@ from fer_utils.report.language import LANGUAGES, Labels, labels, render
 from fer_utils.report.outputs import METADATA
 from fer_utils.report.tables import recipes_table, runs_table
 
-NOT_IN_SECTIONS = {"question", "answer", "overview", "your-answer", "try", "methods"}  # tags
+NOT_IN_SECTIONS = {"question", "answer", "overview", "your-answer", "try", "methods", "faces"}  # tags
 
 
 def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, author: str = "") -> NotebookNode:
     """Combine executed notebooks into one.
 
-    The first page has all questions with their answers, and the figures tagged `overview`. Then come a section for
+    The first page has the figure tagged `overview` and all questions with their answers. Then come a section for
     each notebook with its figures, tables and discussion, and at the end the methods.
     """
     for nb in notebooks:
@@ -30,12 +30,12 @@ def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, a
     overview = [cell for nb in notebooks for cell in _tagged(nb, "overview")]
     numbers = Counter[str]()
     list(_links(overview, numbers, names))  # the figures of the first page have the first numbers
-    cells: list[NotebookNode] = []
+    cells = list(overview)
     for number, (nb, section) in enumerate(zip(notebooks, sections, strict=True), 1):
         cells += _question(nb, number)
         links = names["comma"].join(_links(section, numbers, names))
-        cells.append(new_markdown_cell(f"{_answer(nb)} {names('shown_in', links=links) if links else ''}"))
-    cells += [*overview, *chain.from_iterable(sections)]
+        cells.append(new_markdown_cell(_answer(nb) + (names("shown_in", links=links) if links else "")))
+    cells += chain.from_iterable(sections)
     listed = [each.markdown() for each in (recipes_table(table, language), runs_table(table, language)) if each]
     cells.append(new_markdown_cell("\n\n".join([render("methods", facts, language), *listed])))
     merged = new_notebook(cells=cells)

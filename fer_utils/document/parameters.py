@@ -13,6 +13,7 @@ from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
 from fer_utils.models.bundled import bundled
 from fer_utils.report.language import labels
+from fer_utils.report.live import live_progress
 from fer_utils.training.launchers import Job, run_study
 from fer_utils.training.study import single_stage, split_names, whole_numbers
 
@@ -115,10 +116,9 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         device=parameters["device"],
         target=parameters.get("target", "labels"),
     )
-    return run_study(
-        study,
-        Job(resolve_path(parameters["data"]), Path(resolve_path(parameters["runs_dir"])), device=parameters["device"]),
-    )
+    data, runs_dir = (resolve_path(parameters[name]) for name in ("data", "runs_dir"))
+    with live_progress(parameters["language"]) as watch:
+        return run_study(study, Job(data, Path(runs_dir), device=parameters["device"], watch=watch))
 
 
 def resolve_path(path: str) -> str:

@@ -1,5 +1,6 @@
 """Figures of question 4: ablation, costs and confusion matrices."""
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -125,15 +126,17 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     """Accuracy against each cost, one panel per cost, with the Pareto front."""
     strings, measure, data = labels(language), final_measure(table), costs(table)
     others = PEERS[:0] if is_demo(table) else PEERS[PEERS.measure == measure]
+    # The time of a network that went on from pretrained weights is not all of its training.
+    shown = [cost for cost in SHOWN_COSTS if cost != "seconds" or not (data.start != "").any()]
     with style(language):
-        drawing = Drawing(figsize=(6.3, 3.3), layout="constrained")
-        for axes, cost in zip(drawing.subplots(2, 2, sharey=True).flat, SHOWN_COSTS, strict=True):
+        drawing = Drawing(figsize=(6.3, 2.3), layout="constrained")
+        for axes, cost in zip(drawing.subplots(1, len(shown), sharey=True), shown, strict=True):
             on_front = data.iloc[front(data[cost], data[f"{measure}_accuracy"])]
             data[f"{cost}_front"] = data.index.isin(on_front.index)
             known = others.dropna(subset=cost) if cost in others else others[:0]
             _cost_panel(axes, data, on_front, known, cost, measure, strings)
         drawing.supylabel(strings("accuracy_on", measure=measure), fontsize=9)
-    text = strings("costs_caption", measure=measure, others=len(others))
+    text = strings("costs_caption", measure=measure, others=len(others), time="seconds" in shown)
     return Figure(name, text, drawing, data, note(table, language))
 
 
@@ -142,7 +145,8 @@ def _cost_panel(
     strings: Labels,
 ) -> None:  # fmt: skip
     accuracy, names = f"{measure}_accuracy", []
-    axes.step(on_front[cost], on_front[accuracy], where="post", color="0.7", linewidth=1, zorder=1)
+    steps_x, steps_y = (np.repeat(on_front[column], 2) for column in (cost, accuracy))
+    axes.plot(steps_x[1:], steps_y[:-1], color="0.7", linewidth=1, zorder=1)
     axes.plot(others[cost] if len(others) else [], others.accuracy, "o", color=GRAY, markersize=3.5, zorder=2)
     for group, rows in data.groupby("family", sort=False):
         family = str(group)

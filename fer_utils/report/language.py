@@ -1,5 +1,6 @@
 """The report's languages: a folder of labels and Jinja templates for each."""
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ FOLDER = Path(__file__).with_name("templates")
 LANGUAGES = tuple(sorted(folder.name for folder in FOLDER.iterdir()))
 FILTERS: dict[str, Callable[[Any], str]] = {
     "whole": "{:,}".format,
+    "capitalize_first": lambda text: text[:1].upper() + text[1:],
     "accuracy": "{:.3f}".format,
     "points": "{:.1f}".format,
     "signed": "{:+z.1f}".format,
@@ -22,6 +24,7 @@ FILTERS: dict[str, Callable[[Any], str]] = {
     "precise_ratio": "{:.2f}".format,
     "millions": lambda number: f"{number / 1e6:.1f}",
     "percent": lambda share: f"{100 * share:.0f}",
+    "whole_percent": lambda percent: f"{math.ceil(percent)}",  # an upper bound
 }
 MACROS = '{% from "macros.md" import seeds, epochs with context %}'
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import matplotlib
 import pandas as pd
@@ -23,6 +24,7 @@ from fer_utils.files import atomic_write
 from fer_utils.report.language import labels, minus
 
 METADATA = "fer_utils"
+WRAPPED_WIDTH = 8  # columns of a head in Chinese
 
 
 def note(table: pd.DataFrame, language: str) -> str:
@@ -54,21 +56,29 @@ class Figure:
     note: str = ""
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        picture, caption = b64encode(png(self.drawing)).decode(), html.escape(self.caption)
         bundle = {
-            "image/svg+xml": self._draw("svg", metadata={"Date": None}).decode(),
-            "image/png": b64encode(self._draw("png", dpi=160)).decode(),
+            "image/svg+xml": _draw(self.drawing, "svg", metadata={"Date": None}).decode(),
+            "image/png": picture,
+            "text/html": f'<img src="data:image/png;base64,{picture}" style="max-width: 50em"><p>{caption}</p>',
             "text/csv": self.data.to_csv(index=False),
             "text/plain": self.caption,
         }
         return bundle, {METADATA: {"figure": self.name, "caption": self.caption, "note": self.note}}
 
-    def _draw(self, format: str, **options: Any) -> bytes:
-        file = io.BytesIO()
-        # The same bytes each time. A character without a glyph is an error, not a box.
-        with matplotlib.rc_context({"svg.hashsalt": METADATA}), warnings.catch_warnings():
-            warnings.filterwarnings("error", "Glyph .* missing")
-            self.drawing.savefig(file, format=format, bbox_inches="tight", **options)
-        return file.getvalue()
+
+def png(drawing: Drawing) -> bytes:
+    """A drawing as a PNG picture."""
+    return _draw(drawing, "png", dpi=160)
+
+
+def _draw(drawing: Drawing, format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    # The same bytes each time. A character without a glyph is an error, not a box.
+    with matplotlib.rc_context({"svg.hashsalt": METADATA}), warnings.catch_warnings():
+        warnings.filterwarnings("error", "Glyph .* missing")
+        drawing.savefig(file, format=format, bbox_inches="tight", **options)
+    return file.getvalue()
 
 
 def write_figure(name: str, bundle: Mapping[str, str], folder: Path) -> None:
@@ -97,7 +107,7 @@ class Table:
         marks = []
         for name, dtype, column in zip(self.data.columns, self.data.dtypes, zip(*cells, strict=True), strict=True):
             # In a wide table, pandoc divides the page by the numbers of dashes; a head may wrap between words.
-            dashes = "-" * max(3, *map(len, column), *map(len, str(name).split()))
+            dashes = "-" * max(3, *map(_width, column), *map(_least_width, str(name).split()))
             marks.append(f"{dashes}:" if dtype.kind in "iuf" else f":{dashes}")
         lines = [self.data.columns, marks, *cells]
         rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
@@ -110,6 +120,16 @@ class Table:
 
     def _cells(self) -> list[list[str]]:
         return [[written(value) for value in row] for row in self.data.to_numpy(dtype=object)]
+
+
+def _width(text: str) -> int:
+    """The width of a text in columns: East Asian characters are twice as wide."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _least_width(word: str) -> int:
+    """The width that a word of a head needs: East Asian text may break after any character."""
+    return len(word) if _width(word) == len(word) else min(_width(word), WRAPPED_WIDTH)
 
 
 def written(value: object) -> str:

@@ -127,7 +127,7 @@ def doubt(table: pd.DataFrame, name: str, language: str) -> Figure | None:
                 str(network), (last.voters, last.entropy), xytext=(6, 0), textcoords="offset points", fontsize=8,
                 color=colour, va="center",
             )  # fmt: skip
-        axes.set_xlim(0, 1.35 * end)  # with room for the names
+        axes.set_xlim(0, 1.3 * end)  # with room for the names
         axes.set_xlabel(strings["voters_entropy"])
         axes.set_ylabel(strings["network_entropy"])
     text = strings("doubt_caption", measure=final_measure(table), groups=data.voters.nunique())

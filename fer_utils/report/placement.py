@@ -11,7 +11,7 @@ from matplotlib.text import Annotation, Text
 # Where a name may stand, best first: shift from the point in points, horizontal and vertical alignment.
 PLACES = [
     place
-    for far in (6, 14, 24, 36, 50)
+    for far in (7, 14, 24, 36, 50)
     for place in (
         (far, 0, "left", "center"),
         (-far, 0, "right", "center"),
@@ -49,7 +49,7 @@ def place_names(axes: Axes, names: Iterable[Name]) -> None:
         boxes = _boxes(axes, name)
         area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
         hidden = sum(_overlap(boxes, other) for other in taken)
-        costs = hidden + OUTSIDE * (area - _overlap(boxes, inside))
+        costs = hidden + OUTSIDE * (area - _overlap(boxes, inside)) + _leader_costs(axes, name, boxes, taken)
         best = int(costs.argmin())
         _write(axes, name, *PLACES[best])
         taken = np.vstack([taken, boxes[best]])
@@ -80,6 +80,18 @@ def _boxes(axes: Axes, name: Name) -> np.ndarray:
     sides = np.array([(SIDE[horizontal], SIDE[vertical]) for *_, horizontal, vertical in PLACES])
     corners = point + shifts - sides * (box.width, box.height)
     return np.hstack([corners, corners + np.array([box.width, box.height])])
+
+
+def _leader_costs(axes: Axes, name: Name, boxes: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """What the lines from a name's places to its point hide, and a little for their lengths."""
+    point = axes.transData.transform((name.x, name.y))
+    costs = []
+    for box, (right, up, horizontal, vertical) in zip(boxes, PLACES, strict=True):
+        end = box[:2] + np.array([SIDE[horizontal], SIDE[vertical]]) * (box[2:] - box[:2])
+        far = max(abs(right), abs(up))
+        pieces = np.array(_pieces(np.array([point, end])))[PIECES // 4 :] if far > PLACES[0][0] else np.empty((0, 4))
+        costs.append(far + sum(float(_overlap(pieces, other).sum()) for other in taken))
+    return np.array(costs)
 
 
 def _drawn(axes: Axes) -> np.ndarray:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 from fer_utils.analysis.published import PEERS, is_published, original, peers_of, references
 from fer_utils.analysis.summary import WAY, best_ways, final_measure, is_demo, run_epochs, run_seeds, summarize
 from fer_utils.models import zoo
-from fer_utils.report.language import labels
+from fer_utils.report.language import Labels, labels
 from fer_utils.report.outputs import Figure, note
 from fer_utils.report.placement import Name, place_names
 from fer_utils.report.style import COLOURS, DARK, GRAY, MARKERS, size_axis, style
@@ -50,7 +50,7 @@ def size_scatter(table: pd.DataFrame, name: str, language: str) -> Figure | None
     known = data.validation_accuracy_original.notna().any()
     text = strings(
         "size_scatter_caption", run_seeds=run_seeds(summary), run_epochs=run_epochs(summary),
-        original_epochs=RECIPES["original"].epochs if known else None,
+        original=known, original_epochs=RECIPES["original"].epochs if "mobilenet" in set(data.family) else None,
     )  # fmt: skip
     return Figure(name, text, drawing, data, note(table, language))
 
@@ -68,7 +68,7 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     others = PEERS[:0] if is_demo(table) else PEERS.dropna(subset="parameters")
     accuracy = f"{measure}_accuracy"
     with style(language):
-        drawing = Drawing(figsize=(6.3, 3.2), layout="constrained")
+        drawing = Drawing(figsize=(6.3, 2.7), layout="constrained")
         axes = drawing.subplots()
         names = []
         for (family, distilled), rows in summary.groupby(["family", summary.teachers != ""], sort=False):
@@ -86,7 +86,10 @@ def curve(table: pd.DataFrame, name: str, language: str) -> Figure | None:
         size_axis(axes, sizes, strings)
         axes.set_ylabel(strings("accuracy_on", measure=measure))
         place_names(axes, names)
-    text = strings("curve_caption", measure=measure, run_seeds=run_seeds(summary), others=len(others))
+    text = strings(
+        "curve_caption", measure=measure, run_seeds=run_seeds(summary), others=len(others),
+        undistilled=(summary.teachers == "").any(), compact="compact" in set(summary.family),
+    )  # fmt: skip
     return Figure(name, text, drawing, summary, note(table, language))
 
 
@@ -130,19 +133,26 @@ def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | N
     )
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.3), layout="constrained")
-        axes = drawing.subplots()
-        names = []
-        for (model, _), rows in history.groupby(["model", "seed"], sort=False):
-            colour = COLOURS[zoo.family(str(model))]
-            axes.plot(rows.epoch, rows.validation_accuracy, "o-", color=colour, markersize=2.5, linewidth=1)
-            last = rows.iloc[-1]
-            names.append(Name(str(model), last.epoch, last.validation_accuracy, {"color": colour}))
-        axes.set_xlabel(strings["epoch"])
-        axes.set_ylabel(strings("accuracy_on", measure="validation"))
-        axes.set_xlim(0, 1.2 * history.epoch.max())  # with room for the names
-        place_names(axes, {name.text: name for name in names}.values())
+        draw_histories(drawing.subplots(), history, strings)
     trained = named_recipe(table.recipe.iloc[0], int(table.epochs.max()))
     any_size = any(zoo.takes_any_size(zoo.build(model)) for model in table.model.unique())
     side_px = trained.sides_px[-1] if any_size and len(trained.sides_seen) > 1 else None
     text = strings("learning_curves_caption", averaged=trained.averaging, side_px=side_px)
     return Figure(name, text, drawing, history, note(table, language))
+
+
+def draw_histories(axes: Axes, history: pd.DataFrame, strings: Labels) -> None:
+    """Draw validation accuracy by epoch, a line for each model and seed, each model named once.
+
+    `history` has the columns model, seed, epoch and validation_accuracy.
+    """
+    names = {}
+    for (model, _), rows in history.groupby(["model", "seed"], sort=False):
+        colour = COLOURS[zoo.family(str(model))]
+        axes.plot(rows.epoch, rows.validation_accuracy, "o-", color=colour, markersize=2.5, linewidth=1)
+        last = rows.iloc[-1]
+        names[model] = Name(str(model), last.epoch, last.validation_accuracy, {"color": colour})
+    axes.set_xlabel(strings["epoch"])
+    axes.set_ylabel(strings("accuracy_on", measure="validation"))
+    axes.set_xlim(0, 1.2 * history.epoch.max())  # with room for the names
+    place_names(axes, names.values())

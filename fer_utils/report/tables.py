@@ -12,6 +12,7 @@ from fer_utils.data.faces import CLASSES
 from fer_utils.data.load import load
 from fer_utils.data.people import ODD
 from fer_utils.models import blocks, weights, zoo
+from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.report.language import Labels, labels
 from fer_utils.report.outputs import Table, note
 from fer_utils.training.metrics import score_votes
@@ -34,12 +35,17 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
         ends = summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(index=False)
         shown[strings[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
         if (column := f"{measure}_accuracy_without_leak") in summary:
-            shown[strings("without_leak", measure=measure)] = summary[column]
+            shown[strings("without_leak", measure=measure)] = summary[column].map("{:.3f}".format)
     theirs = summary.model.map(original(table).validation_accuracy)
     if theirs.notna().any():
-        shown[strings["original_validation"]] = theirs
-    epochs = RECIPES["original"].epochs if theirs.notna().any() else None
-    return Table(name, strings("results_caption", original_epochs=epochs), shown, note(table, language))
+        shown[strings["original_validation"]] = theirs.map("{:.3f}".format, na_action="ignore")
+    text = strings("results_caption", original=theirs.notna().any(), original_epochs=_original_epochs(summary))
+    return Table(name, text, shown, note(table, language))
+
+
+def _original_epochs(summary: pd.DataFrame) -> int | None:
+    """The epochs of the original report's MobileNet, if the summary has MobileNets."""
+    return RECIPES["original"].epochs if "mobilenet" in set(summary.family) else None
 
 
 def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
@@ -56,10 +62,10 @@ def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
             strings["file_bytes"]: f"{fact.bytes:,}",
             strings("accuracy_on", measure="validation"): f"{row.validation_accuracy:.4f}",
             strings("accuracy_on", measure=measure): f"{row[f'{measure}_accuracy']:.4f}",
-            strings["epochs"]: f"{row.epochs}",
-            strings["seconds"]: f"{row.seconds:,.0f}",
         }
-    data = pd.DataFrame(rows).rename_axis("").reset_index()
+        if not row.start:  # else its epochs and time are not all of its training
+            rows[model] |= {strings["epochs"]: f"{row.epochs}", strings["seconds"]: f"{row.seconds:,.0f}"}
+    data = pd.DataFrame(rows).fillna("–").rename_axis("").reset_index()
     return Table(name, strings["architectures_caption"], data, note(table, language))
 
 
@@ -134,7 +140,7 @@ def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
         return None
     every, deduplicated = people.agreements(said), people.agreements(said, deduplicated=True)
     sizes = people.networks(table).set_index("network").parameters
-    networks = sorted(said, key=lambda network: sizes[network])
+    networks = sorted(said, key=lambda network: (network.rpartition(".")[2] != "ferplus", sizes[network]))
     rows = []
     for who in (*map(str, ODD), people.LABEL, *networks):
         row = every.loc[who]
@@ -162,11 +168,13 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     """The runs behind the numbers: one row per model and setup, with seeds."""
     strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
+    runs["model"] = [f"{model}.{DATA_OF_TARGET[target]}" for model, target in zip(runs.model, runs.target, strict=True)]
+    runs["start"] = runs.start.astype(object).mask(runs.start.isna(), "")
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
-    way = ["model", "recipe", "epochs", "teachers", "device"]
+    way = ["model", "recipe", "epochs", "start", "teachers", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(strings["comma"].join).reset_index()
-    distilled = ["teachers"] if runs.teachers.any() else []
-    shown = shown[["model", "recipe", "epochs", *distilled, "seed", "seconds", "device"]]
+    told = [column for column in ("start", "teachers") if runs[column].any()]
+    shown = shown[["model", "recipe", "epochs", *told, "seed", "seconds", "device"]]
     return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
 
 

@@ -45,6 +45,7 @@ class Job:
     device: str = "auto"
     workers: int | None = None  # parallel processes; None for one per core, or one on a GPU
     sbatch: Mapping[str, str] = field(default_factory=dict)
+    watch: Callable[[Sequence[Planned]], None] = lambda planned: None  # called again and again while runs train here
 
     def command(self, run_id: str) -> list[str]:
         """The arguments of `fer` that train one run of the study."""
@@ -94,6 +95,7 @@ def launch_local(todo: Sequence[Planned], job: Job) -> None:
             pool.start_ready()
             time.sleep(POLL_SECONDS)
             pool.collect()
+            job.watch(todo)
     finally:
         pool.stop()
     if pool.failures:

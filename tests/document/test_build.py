@@ -41,7 +41,7 @@ def test_the_pdf_has_its_pages_words_and_figures(report: Path) -> None:
     assert 3 <= len(pages) <= 12
     for number, page in enumerate(pages, 1):
         assert f"{number} / {len(pages)}" in page.extract_text()
-    assert text.index("1. Compare the network") < text.index("Figure 1.") < text.index("Methods and limits")
+    assert text.index("1. Compare this") < text.index("Figure 1.") < text.index("Methods and limits")
     assert "5. How many people" in pages[0].extract_text()
     assert "Figure 1." in pages[0].extract_text()
     assert set(re.findall(r"Figure (\d+)\.", text)) == set("1234567") | {"10", "8", "9"}
