@@ -11,7 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from fer_utils.analysis.method_facts import method_facts
 from fer_utils.document.export import outputs, refuse_unfinished, tags
 from fer_utils.report.language import LANGUAGES, Labels, labels, render
-from fer_utils.report.outputs import METADATA
+from fer_utils.report.outputs import METADATA, Table
 from fer_utils.report.tables import recipes_table, runs_table
 
 NOT_IN_SECTIONS = {"question", "answer", "overview", "your-answer", "try", "methods", "faces"}  # tags
@@ -36,7 +36,8 @@ def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, a
         links = names["comma"].join(_links(section, numbers, names))
         cells.append(new_markdown_cell(_answer(nb) + (names("shown_in", links=links) if links else "")))
     cells += chain.from_iterable(sections)
-    listed = [each.markdown() for each in (recipes_table(table, language), runs_table(table, language)) if each]
+    tables = (recipes_table(table, language), runs_table(table, language))
+    listed = [each.markdown() for each in tables if isinstance(each, Table)]
     cells.append(new_markdown_cell("\n\n".join([render("methods", facts, language), *listed])))
     merged = new_notebook(cells=cells)
     merged.metadata[METADATA] = {

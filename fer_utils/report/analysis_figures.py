@@ -15,7 +15,7 @@ from fer_utils.analysis.summary import Results, final_measure, is_demo, run_epoc
 from fer_utils.data.faces import CLASSES
 from fer_utils.models import matched, zoo
 from fer_utils.report.language import Labels, labels, minus
-from fer_utils.report.outputs import Figure, note
+from fer_utils.report.outputs import Absent, Figure, note
 from fer_utils.report.placement import Name, place_names
 from fer_utils.report.style import COLOURS, DARK, GRAY, MARKERS, size_axis, style
 
@@ -24,11 +24,12 @@ SHOWN_COSTS = ("million_multiply_adds", "kilobytes", "milliseconds", "seconds") 
 GAIN, LOSS = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1]
 
 
-def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | None:
-    """Accuracy against parameters, for networks that differ in head, block or width; None for fewer than two sizes."""
+def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | Absent:
+    """Accuracy against parameters, for networks that differ in head, block or width, at two sizes or more."""
+    strings = labels(language)
     if len(budgets(table)) < 2:
-        return None
-    strings, measure = labels(language), final_measure(table)
+        return Absent(strings["no_sizes"])
+    measure = final_measure(table)
     runs = table[table.family.isin(EQUAL_SIZE)]
     summary = summarize(runs)
     with style(language):
@@ -60,11 +61,11 @@ def equal_size(table: pd.DataFrame, name: str, language: str) -> Figure | None:
     return Figure(name, text, drawing, summary, note(table, language))
 
 
-def ablation(table: pd.DataFrame, name: str, language: str) -> Figure | None:
-    """The steps of the ablation as a waterfall chart, one panel per budget; None without runs."""
-    if not budgets(table):
-        return None
+def ablation(table: pd.DataFrame, name: str, language: str) -> Figure | Absent:
+    """The steps of the ablation as a waterfall chart, one panel per budget."""
     strings, shown, results = labels(language), budgets(table), Results(table)
+    if not shown:
+        return Absent(strings["no_ablation"])
     measure = results.measure
     data = pd.concat([_steps(results, budget) for budget in shown], ignore_index=True)
     ends = pd.concat([data.before, data.after, data.before + data.low, data.before + data.high])

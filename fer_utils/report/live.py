@@ -45,7 +45,7 @@ def live_progress(language: str) -> Iterator[Callable[[Sequence[Planned]], None]
 def _show(planned: Sequence[Planned], language: str) -> None:
     strings = labels(language)
     table = progress_table(planned).drop(columns="stage").rename(columns=strings)
-    display(HTML(table.to_html(index=False, float_format="{:.1f}".format)))
+    display(HTML(table.to_html(index=False, float_format="{:.1f}".format, na_rep="–")))
     histories = [history_of(one.run.folder).assign(model=one.run.model, seed=one.run.seed) for one in planned]
     history = pd.concat([each for each in histories if len(each)] or histories)
     if history.empty:

@@ -46,6 +46,16 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """Why a figure or table is missing: told in a notebook, left out of the report."""
+
+    reason: str
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {"text/markdown": f"*{self.reason}*", "text/plain": self.reason}, {METADATA: {"text": ""}}
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawing, with the data that it shows."""
 

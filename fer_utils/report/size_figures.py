@@ -11,7 +11,7 @@ from fer_utils.analysis.published import PEERS, is_published, original, peers_of
 from fer_utils.analysis.summary import WAY, best_ways, final_measure, is_demo, run_epochs, run_seeds, summarize
 from fer_utils.models import zoo
 from fer_utils.report.language import Labels, labels
-from fer_utils.report.outputs import Figure, note
+from fer_utils.report.outputs import Absent, Figure, note
 from fer_utils.report.placement import Name, place_names
 from fer_utils.report.style import COLOURS, DARK, GRAY, MARKERS, size_axis, style
 from fer_utils.training.recipe import RECIPES, named_recipe
@@ -120,11 +120,11 @@ def _open_points(
     return [Name(title, parameters[last], accuracies[last], {"color": colour})]
 
 
-def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | None:
-    """Validation accuracy after every epoch, one line per run; None if no run has a history."""
+def learning_curves(table: pd.DataFrame, name: str, language: str) -> Figure | Absent:
+    """Validation accuracy after every epoch, one line per run, if a run has a history."""
     strings, table = labels(language), table[[(Path(run) / "history.csv").exists() for run in table.run]]
     if table.empty:
-        return None
+        return Absent(strings["no_history"])
     history = pd.concat(
         [
             pd.read_csv(Path(run) / "history.csv").assign(model=model, seed=seed)

@@ -14,7 +14,7 @@ from fer_utils.data.people import ODD
 from fer_utils.models import blocks, weights, zoo
 from fer_utils.models.bundled import DATA_OF_TARGET
 from fer_utils.report.language import Labels, labels
-from fer_utils.report.outputs import Table, note
+from fer_utils.report.outputs import Absent, Table, note
 from fer_utils.training.metrics import score_votes
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
 
@@ -178,11 +178,11 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
 
 
-def recipes_table(table: pd.DataFrame, language: str) -> Table | None:
-    """The hyperparameters of the recipes, one column each; None without recipes of today."""
+def recipes_table(table: pd.DataFrame, language: str) -> Table | Absent:
+    """The hyperparameters of the recipes, one column each, if there are recipes of today."""
     strings, found = labels(language), recipes(table)
     if not found:
-        return None
+        return Absent(strings["no_recipes"])
     columns = {recipe.name: _hyperparameters(recipe, strings) for recipe in found}
     data = pd.DataFrame(columns).rename_axis(strings["hyperparameter"]).rename(index=strings).reset_index()
     text = strings(

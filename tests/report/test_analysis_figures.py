@@ -2,6 +2,7 @@ import pytest
 
 from fer_utils.models import matched
 from fer_utils.report import analysis_figures
+from fer_utils.report.outputs import Figure
 from tests.analysis.test_summary import table_of
 
 ACCURACIES = (0.50, 0.53, 0.60, 0.56, 0.58)
@@ -17,7 +18,7 @@ EQUALS = table_of(
 @pytest.mark.parametrize("language", ["en", "zh-TW"])
 def test_the_waterfall_leads_from_net_to_net(language: str) -> None:
     figure = analysis_figures.ablation(EQUALS, "ablation", language)
-    assert figure
+    assert isinstance(figure, Figure)
     rows = figure.data
     assert len(rows) == 8
     assert (rows["to"][:3].to_numpy() == rows["from"][1:4].to_numpy()).all()
@@ -32,7 +33,7 @@ def test_the_waterfall_leads_from_net_to_net(language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "zh-TW"])
 def test_nets_of_equal_size_are_drawn_with_their_seeds(language: str) -> None:
     figure = analysis_figures.equal_size(EQUALS, "equal-size", language)
-    assert figure
+    assert isinstance(figure, Figure)
     assert set(figure.data.family) == {"separable8", "cnn8", "cnn8fc"}
     assert set(figure.data.seeds) == {2}
     assert {"en": "2 seeds per model", "zh-TW": "2 個隨機種子"}[language] in figure.caption

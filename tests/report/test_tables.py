@@ -3,6 +3,7 @@ import pytest
 
 from fer_utils.data import demo
 from fer_utils.report import answers
+from fer_utils.report.outputs import Absent, Figure, Table
 from fer_utils.report.size_figures import learning_curves
 from fer_utils.report.tables import layer_table, recipes_table, results_table
 from fer_utils.training.recipe import RECIPES
@@ -28,12 +29,14 @@ def test_layers_that_the_recipe_turns_off_are_called_off() -> None:
 )
 def test_the_hyperparameters_are_those_of_the_recipe(recipe: str, told: dict[str, str]) -> None:
     table = recipes_table(trained_by(recipe), "en")
-    assert table
+    assert isinstance(table, Table)
     shown = table.data.set_index("hyperparameter")[recipe]
     assert {name: shown[name] for name in told} == told
     assert shown["epochs"] == (f"12 of {RECIPES[recipe].epochs}")
     assert ("With Muon" in table.caption) == (shown["optimizer"] == "Muon")
-    assert recipes_table(trained_by(recipe).assign(key=""), "en") is None  # earlier networks had other recipes
+    assert isinstance(
+        recipes_table(trained_by(recipe).assign(key=""), "en"), Absent
+    )  # earlier networks had other recipes
 
 
 def test_the_methods_name_what_the_numbers_come_from() -> None:
@@ -60,12 +63,12 @@ def test_a_curve_of_averaged_weights_says_so(tmp_path) -> None:  # type: ignore[
     vgg = trained_by("full").query("model == 'vgg-1.9m'").assign(run=str(tmp_path))
     assert "averaged" in caption(vgg)
     assert "Networks that accept any size" not in caption(vgg)
-    assert learning_curves(vgg.assign(run="nowhere"), "curves", "en") is None
+    assert isinstance(learning_curves(vgg.assign(run="nowhere"), "curves", "en"), Absent)
 
 
 def caption(table: pd.DataFrame) -> str:
     figure = learning_curves(table, "curves", "en")
-    assert figure
+    assert isinstance(figure, Figure)
     return figure.caption
 
 
