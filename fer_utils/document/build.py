@@ -27,6 +27,9 @@ from fer_utils.models.bundled import bundled
 from fer_utils.report.fonts import check_glyphs
 from fer_utils.training.study import split_names, whole_numbers
 
+DEMO_MODELS = ("mobilenet-46k", "mobilenet-112k", "cnn-48k", "cnn-103k", "vgg-1.9m")
+DEMO_EPOCHS = 3
+
 
 def defaults(notebook: Path) -> dict[str, Any]:
     """The parameters of a notebook with their defaults."""
@@ -73,6 +76,8 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
     if missing := NEEDED - own.keys():
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
     chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
+    if chosen["data"] == "demo" and "target" not in own:
+        chosen |= {name: value for name, value in _demo(own).items() if given.get(name) is None}
     if chosen["data"] == PUBLISHED and "target" in own:  # the notebook on people trains nothing beside others that do
         chosen |= {name: own[name] for name in UNTRAINED}
     check_parameters(chosen)
@@ -83,6 +88,12 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
         if chosen.get(name, "demo") not in ("", "demo", PUBLISHED):
             chosen[name] = str(Path(chosen[name]).expanduser().resolve())
     return chosen | {"teachers": ",".join(map(_whole_path, split_names(chosen["teachers"])))}
+
+
+def _demo(own: dict[str, Any]) -> dict[str, Any]:
+    """What a notebook trains on drawn faces unless asked for more: they decide nothing, so minutes must be enough."""
+    models = [model for model in split_names(own["models"]) if model in DEMO_MODELS]
+    return {"models": ",".join(models), "epochs": DEMO_EPOCHS}
 
 
 def _whole_path(teacher: str) -> str:
