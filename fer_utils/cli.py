@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from fer_utils.errors import FerError
+from fer_utils.printing import print_classes, print_scores, print_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -90,7 +89,7 @@ def data(
     if as_json:
         print(json.dumps({"fingerprint": faces.fingerprint, "counts": table.to_dict(), **found}))
         return
-    _print_table(f"{faces.name}: {len(faces):,} faces", table.reset_index())
+    print_table(f"{faces.name}: {len(faces):,} faces", table.reset_index())
     for what, count in found.items():
         print(f"{count:>7,}  {what}")
     print(f"fingerprint {faces.fingerprint}")
@@ -108,7 +107,7 @@ def models(as_json: AsJson = False) -> None:
     if as_json:
         print(table.to_json(orient="records"))
     else:
-        _print_table("Models", table)
+        print_table("Models", table)
 
 
 @app.command()
@@ -227,7 +226,7 @@ def study(
     if table.empty or launcher != "local":
         return
     accuracies = [name for name in table if str(name).endswith("accuracy")]
-    _print_table(str(out), table[["model", "target", "parameters", "seed", "epochs", "seconds", *accuracies]])
+    print_table(str(out), table[["model", "target", "parameters", "seed", "epochs", "seconds", *accuracies]])
 
 
 def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
@@ -240,7 +239,7 @@ def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
     faces, device = load(job.data, job.ferplus), pick_device(job.device)
     planned = plan(study, faces, job.runs_dir)
     table = progress.dry_run_table(planned, faces, device) if estimate else progress.progress_table(planned)
-    _print_table(f"{len(planned)} runs", table)
+    print_table(f"{len(planned)} runs", table)
     column = "hours" if estimate else "hours_left"
     counts = ", ".join(f"{count} {state}" for state, count in table.state.value_counts().items())
     print(f"{counts}; {table[column].sum():.1f} core-hours left" + ("" if estimate else " of the runs that have begun"))
@@ -274,52 +273,11 @@ def evaluate(
         about = {"model": read.model, "classes": read.classes, "data": faces.name, "usage": usage}
         print(json.dumps({**about, **found, "framing_loss": framing}))
         return
-    _print_scores(f"{read.model} on {usage} of {faces.name}", found)
+    print_scores(f"{read.model} on {usage} of {faces.name}", found)
     if framing:
         interval = f"{100 * framing['low']:.1f} to {100 * framing['high']:.1f}"
         print(f"random framing costs {100 * framing['mean']:.1f} points (95 % confidence interval: {interval})")
-    _print_classes(found["votes"] if truth_of(read) == "majority" else None, found)
-
-
-def _print_scores(title: str, found: dict[str, Any]) -> None:
-    """Print accuracies on labels and votes, and what they are worth in people."""
-    print(f"{title}: accuracy {found['accuracy']:.4f} of {found['n']:,} faces")
-    if found["accuracy_flip_averaged"] is not None:
-        print(f"with horizontal-flip test-time augmentation: {found['accuracy_flip_averaged']:.4f}")
-    if found["accuracy_without_leak"] is not None:
-        print(f"deduplicated (without faces that are also in Training): {found['accuracy_without_leak']:.4f}")
-    for name, votes in {
-        "FER+'s votes": found["votes"],
-        "FER+'s votes, deduplicated": found["votes_without_leak"],
-    }.items():
-        if votes:
-            _print_votes(name, votes)
-
-
-def _print_votes(name: str, votes: dict[str, Any]) -> None:
-    print(f"{name}: accuracy {votes['accuracy']:.4f} against the majority of {votes['faces']:,.0f} faces")
-    measures = {name: votes[name] for name in ("balanced_accuracy", "log_loss", "calibration_error") if name in votes}
-    print("  " + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measures.items()))
-    if missing := list(votes["per_class"])[int(votes["classes"]) :]:
-        print(f"  over its {votes['classes']:.0f} classes; in the accuracy, {missing[0]} counts as an error")
-    if "people" in votes:
-        value, low, high = (_people(votes[name]) for name in ("people", "people_low", "people_high"))
-        interval = "" if low == high else f" (95 % confidence interval: {low} to {high})"
-        print(f"  agrees with five held-out voters on {votes['agreement']:.4f} of the faces: worth {value}{interval}")
-
-
-def _people(number: float) -> str:
-    if number < 1:
-        return "less than one person"
-    return "more than five people" if number > 5 else f"{number:.1f} people"
-
-
-def _print_classes(votes: dict[str, Any] | None, labels: dict[str, Any]) -> None:
-    import pandas as pd
-
-    table = pd.DataFrame((votes or labels)["per_class"]).T.rename_axis("class").reset_index()
-    title = f"By class, against {'the majority of votes' if votes else 'labels'}"
-    _print_table(title, table.astype({"precision": float, "recall": float, "n": int}))
+    print_classes(found["votes"] if truth_of(read) == "majority" else None, found)
 
 
 @app.command()
@@ -353,14 +311,14 @@ def score(
     if as_json:
         print(json.dumps({"data": faces.name, "usage": usage, **found, "comparisons": ours}))
         return
-    _print_scores(f"{predictions} on {usage} of {faces.name}", found)
+    print_scores(f"{predictions} on {usage} of {faces.name}", found)
     for each in ours:
         lead, low, high = (f"{each[name]:+z.1f}" for name in ("points", "low", "high"))
         truth = "labels" if each["truth"] == "label" else "the majority of votes"
         against = f"against {each['network']} ({each['parameters']:,} parameters) on {truth}"
         interval = f"95 % confidence interval: {low} to {high}"
         print(f"{against}: {lead} points ({interval}), p = {each['p']:.3g} (McNemar's test)")
-    _print_classes(found["votes"], found)
+    print_classes(found["votes"], found)
 
 
 @app.command()
@@ -391,7 +349,7 @@ def predict(
     elif as_json:
         print(table.to_json(orient="records"))
     else:
-        _print_table(model, table)
+        print_table(model, table)
 
 
 @app.command()
@@ -442,7 +400,7 @@ def bench(
     rates = pd.Series(found["rates"]).rename_axis("loop").rename("images per second").round(1)
     table = rates.reset_index()
     table["times the plain loop"] = rates.to_numpy() / rates.iloc[0]
-    _print_table(f"Training {model} on the CPU", table)
+    print_table(f"Training {model} on the CPU", table)
     plain, step = found["ratio_to_plain"], found["ratio_to_step"]
     print(f"our loop, one run per core: {plain:.2f} times the plain loop's speed, {step:.3f} times our step's")
     if data != "demo":
@@ -489,22 +447,3 @@ def report(
     )  # fmt: skip
     for path in written:
         print(path)
-
-
-def _print_table(title: str, frame: Any) -> None:
-    table = Table(title=title, title_justify="left")
-    for name in frame.columns:
-        table.add_column(str(name), justify="left" if frame[name].dtype.kind in "OUT" else "right")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    width = None if sys.stdout.isatty() else 200
-    # File names may contain what Rich would read as markup.
-    Console(width=width, markup=False, emoji=False).print(table)
-
-
-def _cell(value: object) -> str:
-    if value != value:  # NaN
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
-    return str(value) if isinstance(value, str) else f"{value:,}"

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fer_utils.analysis import facts
+from fer_utils.analysis.family_facts import costs_facts, families_facts
 from fer_utils.analysis.method_facts import method_facts
 from fer_utils.analysis.people_facts import people_facts
 from fer_utils.report.language import render
@@ -34,17 +35,17 @@ def families(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
 
     `equals` is the results table of the ablation; it may be empty.
     """
-    return _text("families", facts.families_facts(table, equals), table, language)
+    return _text("families", families_facts(table, equals), table, language)
 
 
 def families_discussion(table: pd.DataFrame, equals: pd.DataFrame, language: str) -> Text:
     """Catching up, structure, and the ablation; `equals` as in `families`."""
-    return _text("families_discussion", facts.families_facts(table, equals), table, language)
+    return _text("families_discussion", families_facts(table, equals), table, language)
 
 
 def costs_discussion(table: pd.DataFrame, language: str) -> Text:
     """Costs, errors, and agreement with FER+'s voters."""
-    return _text("costs_discussion", facts.costs_facts(table), table, language)
+    return _text("costs_discussion", costs_facts(table), table, language)
 
 
 def people(table: pd.DataFrame, language: str) -> Text:
