@@ -14,7 +14,7 @@ from fer_utils.report.language import LANGUAGES, Labels, labels, render
 from fer_utils.report.outputs import METADATA, Table
 from fer_utils.report.tables import recipes_table, runs_table
 
-NOT_IN_SECTIONS = {"question", "answer", "overview", "your-answer", "try", "methods", "faces"}  # tags
+NOT_IN_SECTIONS = {"question", "answer", "overview", "your-answer", "try", "methods", "notebook-only"}  # tags
 
 
 def combine(notebooks: list[NotebookNode], table: pd.DataFrame, language: str, author: str = "") -> NotebookNode:

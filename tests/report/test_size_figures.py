@@ -7,6 +7,7 @@ from matplotlib.text import Text
 from fer_utils.analysis.published import PEERS, published_runs, trained_alike
 from fer_utils.data import demo
 from fer_utils.errors import InputError
+from fer_utils.report.block_figures import separable_block
 from fer_utils.report.size_figures import curve, size_scatter
 from tests.analysis.test_summary import table_of
 
@@ -79,3 +80,11 @@ def test_published_networks_stand_beside_ones_own() -> None:
 def test_models_without_published_runs_are_named() -> None:
     with pytest.raises(InputError, match=r"no published runs of cnn8-10k, narrow8-2k; set `data`"):
         trained_alike(published_runs(), ["cnn-48k", "narrow8-2k", "cnn8-10k"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_the_drawing_of_the_block_has_the_weights_of_its_steps(language: str) -> None:
+    figure = separable_block(80, "block", language)
+    assert dict(figure.data.to_numpy()) == {"plain_convolution": 57_600, "depthwise": 720, "pointwise": 6_400}
+    texts = [text.get_text() for axes in figure.drawing.axes for text in axes.texts]
+    assert sum("6,400" in text for text in texts) == 1
