@@ -16,7 +16,7 @@ from fer_utils.analysis.summary import final_measure
 from fer_utils.errors import FerError
 from fer_utils.files import atomic_write
 from fer_utils.models import zoo
-from fer_utils.models.bundled import BUNDLED, SUFFIX
+from fer_utils.models.bundled import BUNDLED, SUFFIX, bundled_names
 from fer_utils.report.outputs import Table
 from fer_utils.report.tables import in_people
 
@@ -81,7 +81,10 @@ def wrap(text: str, width: int = 117) -> str:
 
 
 def main() -> None:
-    """Write the tables and the answers."""
+    """Write the tables, the answers and the numbers of bundled files."""
+    text = README.read_text(encoding="utf-8")
+    text = re.sub(r"\d+(?= trained networks)", str(len(bundled_names())), text)
+    atomic_write(README, re.sub(r"\d+(?= networks are bundled as ONNX)", str(len(list(BUNDLED.glob("*.onnx")))), text))
     fill(README, "networks", networks_block(published_runs(), FORMATS, "compact"))
     fill(FIGURES_README, "networks", networks_block(published_runs(), FORMATS))
     fill(README, "answers", answers_block(ANSWERS.read_text(encoding="utf-8")))

@@ -224,4 +224,4 @@ def test_everything_made_from_bundled_weights_is_made_from_these() -> None:
             continue
         studied = {digest(file) for file in (ROOT / "figures" / "records").glob(f"{name}_*/weights.safetensors")}
         assert weights in studied, f"{name} is of no published run"
-    assert made == 6
+    assert made == len(list(BUNDLED.glob("*.onnx"))) > 5

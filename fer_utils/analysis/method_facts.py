@@ -7,7 +7,7 @@ import pandas as pd
 from fer_utils.analysis.facts import Facts
 from fer_utils.analysis.published import PEERS, PEERS_ON_VOTES, is_published
 from fer_utils.analysis.statistics import LEVEL, predictions
-from fer_utils.analysis.summary import is_demo, is_earlier, run_seeds, stated_measures, summarize
+from fer_utils.analysis.summary import earlier, is_demo, run_seeds, stated_measures, summarize
 from fer_utils.data.faces import SIDE_PX
 from fer_utils.training.metrics import VALIDATION
 from fer_utils.training.recipe import RECIPES, Recipe, named_recipe
@@ -24,7 +24,7 @@ def recipes(table: pd.DataFrame) -> list[Recipe]:
 
     Without those of networks from before the published study, which differ from today's.
     """
-    studied = table[table.key != ""] if "key" in table else table
+    studied = table[~earlier(table)]
     return [named_recipe(str(name), int(rows.epochs.min())) for name, rows in studied.groupby("recipe", sort=False)]
 
 
@@ -35,7 +35,7 @@ def method_facts(table: pd.DataFrame) -> Facts:
     cited = SOURCES | dict(zip(others.name, others.source, strict=True))
     return {
         "runs": len(table),
-        "earlier": int((table.key == "").sum()) if is_earlier(table) else 0,
+        "earlier": int(earlier(table).sum()),
         # escaped for Markdown
         "faces": "" if is_demo(table) else re.sub(r"([^\w\s.]|_)", r"\\\1", first.data),
         "fingerprint": first.fingerprint,

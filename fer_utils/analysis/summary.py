@@ -89,9 +89,14 @@ def is_demo(table: pd.DataFrame) -> bool:
     return bool((table.data == demo.NAME).any())
 
 
+def earlier(table: pd.DataFrame) -> pd.Series:
+    """Which runs are of bundled networks that were trained before the published study, each in its own way."""
+    return table.key == "" if "key" in table else pd.Series(False, table.index)
+
+
 def is_earlier(table: pd.DataFrame) -> bool:
-    """Whether any run is of a bundled network that was trained before the published study, each in its own way."""
-    return "key" in table and bool((table.key == "").any())
+    """Whether any run is `earlier`."""
+    return bool(earlier(table).any())
 
 
 def run_seeds(summary: pd.DataFrame) -> dict[str, int]:

@@ -7,7 +7,7 @@ from fer_utils.analysis.comparisons import matched_pairs
 from fer_utils.analysis.compression import compressed
 from fer_utils.analysis.method_facts import recipes
 from fer_utils.analysis.published import FORMATS, PUBLISHED, original, peers_of
-from fer_utils.analysis.summary import Results, final_measure, measures, shown_seed, stated_measures, summarize
+from fer_utils.analysis.summary import Results, earlier, final_measure, measures, shown_seed, stated_measures, summarize
 from fer_utils.data.faces import CLASSES
 from fer_utils.data.load import load
 from fer_utils.data.people import ODD
@@ -19,6 +19,7 @@ from fer_utils.training.metrics import score_votes
 from fer_utils.training.recipe import OPTIMIZERS, RECIPES, Recipe
 
 ON_VOTES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")  # of `score_votes`
+EARLIER = " †"  # after the name of a network that was trained before the study
 WORTH = ["people", "people_low", "people_high"]  # columns of `people.agreements`
 
 
@@ -59,7 +60,7 @@ def architecture_table(table: pd.DataFrame, name: str, language: str) -> Table:
             strings["trainable_parameters"]: f"{fact.parameters:,}",
             strings["keras_parameters"]: f"{fact.keras_parameters:,}",
             strings["multiply_adds"]: f"{fact.multiply_adds:,}",
-            strings["file_bytes"]: f"{fact.bytes:,}",
+            strings["file_size"]: f"{fact.bytes / 1e3:,.0f}",
             strings("accuracy_on", measure="validation"): f"{row.validation_accuracy:.4f}",
             strings("accuracy_on", measure=measure): f"{row[f'{measure}_accuracy']:.4f}",
         }
@@ -139,22 +140,26 @@ def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
     if not said:
         return None
     every, deduplicated = people.agreements(said), people.agreements(said, deduplicated=True)
-    sizes = people.networks(table).set_index("network").parameters
+    chosen = people.networks(table)
+    sizes = chosen.set_index("network").parameters
     networks = sorted(said, key=lambda network: (network.rpartition(".")[2] != "ferplus", sizes[network]))
+    old = set(chosen.network[earlier(chosen)])
     rows = []
     for who in (*map(str, ODD), people.LABEL, *networks):
         row = every.loc[who]
         scores = score_votes(said[who]) if who in said else None
         rows.append(
             {
-                "who": strings("person", number=int(who)) if who.isdigit() else strings.get(f"fer2013_{who}", who),
+                "who": strings("person", number=int(who))
+                if who.isdigit()
+                else strings.get(f"fer2013_{who}", who) + EARLIER * (who in old),
                 "agreement": f"{row.agreement:.3f} ({row.agreement_low:.3f}–{row.agreement_high:.3f})",
                 "worth": in_people(row),
                 "worth_deduplicated": in_people(deduplicated.loc[who]),
                 **{"majority_accuracy" if key == "accuracy" else key: (scores or {}).get(key) for key in ON_VOTES},
             }
         )
-    text = strings("people_caption", measure=final_measure(table))
+    text = strings("people_caption", measure=final_measure(table), earlier=EARLIER if old else "")
     return Table(name, text, pd.DataFrame(rows).rename(columns=strings), note(table, language))
 
 
@@ -168,14 +173,16 @@ def runs_table(table: pd.DataFrame, language: str) -> Table:
     """The runs behind the numbers: one row per model and setup, with seeds."""
     strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
-    runs["model"] = [f"{model}.{DATA_OF_TARGET[target]}" for model, target in zip(runs.model, runs.target, strict=True)]
+    names = (f"{model}.{DATA_OF_TARGET[target]}" for model, target in zip(runs.model, runs.target, strict=True))
+    runs["model"] = [name + EARLIER * old for name, old in zip(names, earlier(table), strict=True)]
     runs["start"] = runs.start.astype(object).mask(runs.start.isna(), "")
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
     way = ["model", "recipe", "epochs", "start", "teachers", "device"]
     shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(strings["comma"].join).reset_index()
     told = [column for column in ("start", "teachers") if runs[column].any()]
     shown = shown[["model", "recipe", "epochs", *told, "seed", "seconds", "device"]]
-    return Table("runs", strings["runs_caption"], shown.rename(columns=strings), note(table, language))
+    text = strings("runs_caption", earlier=EARLIER if earlier(table).any() else "")
+    return Table("runs", text, shown.rename(columns=strings), note(table, language))
 
 
 def recipes_table(table: pd.DataFrame, language: str) -> Table | Absent:
@@ -224,6 +231,8 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
         faces = load(data)
         found = pd.concat([compressed(weights.open_model(run), faces, measure) for run in runs])
     shown = found[["model", "format", "bytes", "accuracy", "milliseconds"]].copy()
+    shown["bytes"] = (shown.bytes / 1e3).map("{:,.0f}".format)
     shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)
+    shown = shown.rename(columns={"bytes": "kilobytes"})
     shown = shown.rename(columns=strings | {"accuracy": strings("accuracy_on", measure=measure)})
     return Table(name, strings["compression_caption"], shown, note(table, language))
