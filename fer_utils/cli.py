@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fer_utils.errors import FerError
+from fer_utils.errors import FerError, check_name
 from fer_utils.printing import print_classes, print_scores, print_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -33,6 +33,11 @@ Teachers = Annotated[
 Start = Annotated[str | None, typer.Option(help="Pretrained weights of this model to start from.")]
 FerPlus = Annotated[str, typer.Option(help="A fer2013new.csv that replaces the bundled FER+ votes.")]
 Net = Annotated[str, typer.Argument(help="Bundled weights, a run folder, a weights file or an ONNX file.")]
+WRITERS: dict[str, Callable[[Any], bytes]] = {
+    ".csv": lambda table: table.to_csv(index=False).encode(),
+    ".json": lambda table: table.to_json(orient="records").encode(),
+    ".parquet": lambda table: table.to_parquet(index=False),
+}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -328,7 +333,8 @@ def predict(
         list[Path], typer.Argument(help="Images of one face each, or folders of them; or one CSV or Parquet file.")
     ],
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="CSV to write; default for CSV and Parquet: submission.csv.")
+        Path | None,
+        typer.Option(dir_okay=False, help=".csv, .json or .parquet; default for CSV and Parquet: submission.csv."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda: use PyTorch, not the bundled ONNX files.")] = None,
     as_json: AsJson = False,
@@ -340,16 +346,22 @@ def predict(
     from fer_utils.files import atomic_write
     from fer_utils.inference import recognizer
 
-    table = recognizer.predict(recognizer.open_recognizer(model, device), paths)
+    as_bytes = check_name("ending of --out", out.suffix if out else ".csv", WRITERS)
+    skipped: list[FerError] = []
+    table = recognizer.predict(recognizer.open_recognizer(model, device), paths, skipped.append)
     if "id" in table:
         out = out or Path("submission.csv")
     if out:
-        atomic_write(out, table.to_csv(index=False))
+        atomic_write(out, WRITERS[as_bytes](table))
         print(json.dumps({"out": str(out), "n": len(table)}) if as_json else f"{out}: {len(table):,} faces")
     elif as_json:
         print(table.to_json(orient="records"))
     else:
         print_table(model, table)
+    for error in skipped:
+        print(f"fer: {error}", file=sys.stderr)
+    if skipped:
+        sys.exit(1)
 
 
 @app.command()

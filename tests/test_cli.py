@@ -100,6 +100,20 @@ def test_faces_without_labels_are_read(faces: FaceSet, tmp_path: Path) -> None:
     assert odd.name in fer("predict", "cnn-48k", str(odd)).stdout
 
 
+def test_predictions_are_written_by_suffix_and_bad_pictures_are_told(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.new("L", (48, 48), 128).save(good)
+    bad.write_bytes(b"no image")
+    for suffix, read in ((".csv", pd.read_csv), (".json", pd.read_json), (".parquet", pd.read_parquet)):
+        out = tmp_path / f"answers{suffix}"
+        found = fer("predict", "compact-46k", str(bad), str(good), "--out", str(out))
+        assert (found.returncode, f"fer: {bad}: not a readable image" in found.stderr) == (1, True)
+        assert read(out).file.tolist() == [str(good)]
+    refused = fer("predict", "compact-46k", str(good), "--out", str(tmp_path / "answers.xlsx"))
+    assert refused.returncode == 2
+    assert "unknown ending of --out '.xlsx'. Known: .csv, .json, .parquet" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

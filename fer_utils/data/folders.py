@@ -1,13 +1,12 @@
 """Faces in folders of images, one folder per class."""
 
-import re
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet
-from fer_utils.data.pictures import IMAGE_KINDS, is_picture, read_all, visible_files
+from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
 from fer_utils.errors import InputError
 
 VALIDATION_FOLDERS = {"validation", "val", "valid"}
@@ -29,9 +28,7 @@ def read_folder(path: Path) -> FaceSet:
     usages = FOLDER_USAGES
     if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # `val` is PublicTest
         usages = usages | {"test": "PrivateTest"}
-    rows = [
-        (_usage(file, above, usages), _natural(file.stem), _label(path, file, above), file) for file, above in found
-    ]
+    rows = [(_usage(file, above, usages), natural(file.stem), _label(path, file, above), file) for file, above in found]
     if not rows:
         suffixes = {".csv", ".parquet", ".zip", ".gz", ".xz"}
         tables = ", ".join(file.name for file in sorted(path.iterdir()) if file.suffix in suffixes)
@@ -56,8 +53,3 @@ def _label(path: Path, file: Path, folders: list[str]) -> int:
     if not labels:
         raise InputError(f"{file}: not in a class folder below {path}; allowed are {', '.join(CLASSES)}")
     return labels[-1]
-
-
-def _natural(stem: str) -> list[tuple[int, str]]:
-    """Sort key that puts a9 before a10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", stem)]

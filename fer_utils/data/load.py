@@ -20,7 +20,7 @@ from fer_utils.data.votes import match_votes, read_votes, require_votes
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
 
-READER_VERSION = 4  # increase it when a reader's result changes
+READER_VERSION = 5  # increase it when a reader's result changes
 
 
 def load(path: str | Path, ferplus: str = "") -> FaceSet:

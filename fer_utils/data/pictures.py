@@ -1,7 +1,8 @@
 """Image files of faces, of any size."""
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -12,28 +13,47 @@ from PIL import Image, ImageOps
 from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import InputError
 
-IMAGE_SUFFIXES = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+}  # fmt: skip
+UNREADABLE_SUFFIXES = {".heic", ".heif", ".jxl"}  # images too: reading them fails with a message
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names of these
 IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
+LEVELS_16_BITS = 257  # gray levels of 16 bits for each of 8 bits
 SMALLEST_PX = 16  # a smaller image is only a blur when scaled up
 
 
 def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
     """Read a file or bytes as a gray face, uint8 `(48, 48)`.
 
-    Applies the EXIF orientation, cuts out the central square and scales it. Raises `InputError`, which names `where`,
-    for anything but an image with at least 16 pixels a side and 8 bits per channel.
+    Applies the EXIF orientation, lays transparent pixels on white, scales 16 bits to 8, cuts out the central square and
+    scales it. Raises `InputError`, which names `where`, for anything but an image with at least 16 pixels a side.
     """
     try:
-        with Image.open(source) as image:
-            if image.mode.startswith(("I", "F")):
-                raise InputError(f"{where}: {image.mode} pixels, expected 8 bits per channel. Convert the image")
-            picture = ImageOps.exif_transpose(image).convert("L")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises
+        with Image.open(source, formats=FORMATS) as image:
+            picture = _gray(ImageOps.exif_transpose(image), image.format or "", where)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's readers raise almost anything on a damaged file
         raise InputError(f"{where}: not a readable image ({error}). Replace or remove it") from None
     if min(picture.size) < SMALLEST_PX:
         size = f"{picture.width}x{picture.height} pixels"
         raise InputError(f"{where}: {size}, expected at least {SMALLEST_PX} a side. Replace or remove it")
     return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+def _gray(image: Image.Image, format: str, where: str) -> Image.Image:
+    """An image in 8-bit gray."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and format == "PPM"):
+        return Image.fromarray((np.asarray(image) // LEVELS_16_BITS).astype(np.uint8))
+    if image.mode in ("I", "F", "LAB"):
+        raise InputError(f"{where}: {image.mode} pixels, expected gray or RGB with 8 or 16 bits. Convert the image")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        image = white
+    return image.convert("L")
 
 
 def read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.ndarray:
@@ -42,17 +62,54 @@ def read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.nd
         return np.stack(list(pool.map(read_picture, sources, names)))
 
 
-def read_pictures(paths: Sequence[Path]) -> np.ndarray:
-    """Read image files: uint8 `(N, 48, 48)`; `InputError` as `read_picture`."""
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"no file {path}: give images ({IMAGE_KINDS}) or a folder of them")
-    return read_all(paths, map(str, paths))
+def read_pictures(
+    paths: Sequence[Path], skip: Callable[[InputError], None] | None = None
+) -> tuple[np.ndarray, list[Path]]:
+    """Read image files: uint8 `(N, 48, 48)`, and the N files.
+
+    An unreadable file raises `InputError` as `read_picture` does. With `skip`, the error is passed to it instead and
+    the file left out, unless no file is readable.
+    """
+    images, read, errors = [], [], []
+    with ThreadPoolExecutor() as pool:
+        for path, result in zip(paths, pool.map(_attempt, paths), strict=True):
+            if isinstance(result, InputError):
+                errors.append(result)
+            else:
+                images.append(result)
+                read.append(path)
+    if errors and (skip is None or not images):
+        raise errors[0]
+    for error in errors:
+        assert skip
+        skip(error)
+    return np.stack(images), read
+
+
+def _attempt(path: Path) -> np.ndarray | InputError:
+    """The image of a file, or the error of reading it."""
+    if not path.exists():
+        return InputError(f"no file {shown(path)}: give images ({IMAGE_KINDS}) or a folder of them")
+    try:
+        return read_picture(path, shown(path))
+    except InputError as error:
+        return error
+
+
+def shown(path: Path) -> str:
+    """The name of a file as text that can be printed; bytes that are not UTF-8 as in `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file name is that of an image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
+    """Whether a file is an image, by its name or its content."""
+    if path.suffix.lower() in IMAGE_SUFFIXES | UNREADABLE_SUFFIXES:
+        return True
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # as in `read_picture`
+        return False
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -63,8 +120,17 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """The files among `paths` and the images in its folders; `InputError` if none."""
-    found = [file for path in paths for file in (filter(is_picture, visible_files(path)) if path.is_dir() else [path])]
+    """The files among `paths`, and the images in its folders by name; `InputError` if none."""
+    found = [file for path in paths for file in (_pictures_in(path) if path.is_dir() else [path])]
     if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no images ({IMAGE_KINDS}) found")
+        raise InputError(f"{', '.join(map(shown, paths))}: no images ({IMAGE_KINDS}) found")
     return found
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(filter(is_picture, visible_files(folder)), key=lambda file: natural(str(file)))
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Sort key that puts a9 before a10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", text)]

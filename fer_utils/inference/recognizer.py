@@ -1,11 +1,11 @@
 """Classify faces in pictures, folders and tables with a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures
+from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures, shown
 from fer_utils.errors import FerError, InputError
 from fer_utils.inference.onnx import open_onnx
 from fer_utils.models.bundled import ONNX_SUFFIX, bundled_onnx, locate
@@ -33,17 +33,19 @@ def open_recognizer(name: str, device: str | None = None) -> Recognizer:
     return recognizer(load_weights(locate(name)), pick_device(device or "auto"))
 
 
-def predict(network: Recognizer, paths: Sequence[Path]) -> pd.DataFrame:
+def predict(
+    network: Recognizer, paths: Sequence[Path], skip: Callable[[InputError], None] | None = None
+) -> pd.DataFrame:
     """Classify the faces in files: one row per face.
 
     For images and folders of images: `file`, `label` (the name of the class) and the probability of every class. For
     one CSV or Parquet file: `id` (or the row number) and `label` (the number of the class), as Kaggle expects. Raises
-    `InputError` for anything else.
+    `InputError` for anything else, and for images as `read_pictures`, which takes `skip`.
     """
     if all(path.is_dir() or is_picture(path) for path in paths):
-        pictures = find_pictures(paths)
-        table = network.classify(read_pictures(pictures))
-        table.insert(0, "file", [str(path) for path in pictures])
+        images, read = read_pictures(find_pictures(paths), skip)
+        table = network.classify(images)
+        table.insert(0, "file", list(map(shown, read)))
         return table.assign(label=[network.classes[label] for label in table.label])
     if len(paths) > 1:
         allowed = f"one CSV or Parquet file of faces, or only images ({IMAGE_KINDS}) and folders of images"

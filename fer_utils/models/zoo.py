@@ -87,9 +87,9 @@ def takes_any_size(model: nn.Sequential) -> bool:
 def multiply_adds(model: nn.Module) -> int:
     """MACs per face, including those with zeros in padded borders and padded filters."""
     shapes = copy.deepcopy(model).to("meta").eval()  # counts without computing
-    for layer in shapes.modules():
+    for layer in shapes.modules():  # these have no MACs, and would take the counter half of its time
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.ReLU):
-            layer.forward = nn.Identity().forward  # type: ignore[method-assign]  # the counter spends half of its time on them, and counts none
+            layer.forward = nn.Identity().forward  # type: ignore[method-assign]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         shapes(torch.zeros(1, 1, SIDE_PX, SIDE_PX, device="meta"))
     return counter.get_total_flops() // 2
