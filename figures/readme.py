@@ -70,9 +70,9 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
 
 
 def answers_block(report: str) -> str:
-    """The answers of a report as a list, from its questions and answers in Markdown."""
-    answers = re.findall(r"^## (\d+)\. .*\n+(.*)$", report, re.MULTILINE)
-    return "".join(f"{number}. {wrap(answer)}\n" for number, answer in answers)
+    """The bold beginnings of a report's answers as a list, from its questions and answers in Markdown."""
+    answers = re.findall(r"^## (\d+)\. .*\n+\*\*(.*?)\*\*", report, re.MULTILINE)
+    return "".join(f"{number}. {wrap(answer.rstrip('.'))}.\n" for number, answer in answers)
 
 
 def wrap(text: str, width: int = 117) -> str:

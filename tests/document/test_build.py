@@ -85,8 +85,7 @@ def test_the_html_is_the_same_report_in_one_file(report: Path) -> None:
 
 def test_every_figure_lies_beside_its_data(report: Path) -> None:
     names = {"learning-curves", "mobilenet-sweep", "cnn-sweep", "curve"}
-    names |= {"ablation", "costs", "confusion", "worth", "voters-confusion", "doubt", "samples", "explorer", "block"}
-    names |= {"mobilenet-learning-curves", "cnn-learning-curves"}
+    names |= {"ablation", "costs", "confusion", "worth", "voters-confusion", "doubt"}
     found = {path.name for path in (report / "figures").iterdir()}
     assert found == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")} | {
         "report-answers.md",
