@@ -255,7 +255,7 @@ def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:
 
 
 def write_figures(notebooks: list[NotebookNode], folder: Path) -> None:
-    """Write each figure of the notebooks as .svg and .png, and its data as .csv, but for cells tagged `notebook-only`."""
+    """Write each figure of the report as .svg and .png, and its data as .csv."""
     cells = [cell for nb in notebooks for cell in nb.cells if "notebook-only" not in tags(cell)]
     for output in outputs(cells):
         if name := output.get("metadata", {}).get(METADATA, {}).get("figure"):
