@@ -1,5 +1,6 @@
 """Faces in folders of images, one folder per class."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -7,28 +8,31 @@ import numpy as np
 
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
+from fer_utils.data.usages import ALLOWED_USAGES, part_of, usage_by_part
 from fer_utils.errors import InputError
 
-VALIDATION_FOLDERS = {"validation", "val", "valid"}
-FOLDER_USAGES = {u.lower(): u for u in USAGES} | {"train": "Training", "test": "PublicTest"}
-FOLDER_USAGES |= dict.fromkeys(VALIDATION_FOLDERS, "PublicTest")
+EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
 CLASS_NUMBERS = {name: i for i, name in enumerate(CLASSES)} | {
     "anger": 0, "disgusted": 1, "fearful": 2, "happiness": 3, "sadness": 4, "surprised": 5,
 }  # fmt: skip
 
 
 def read_folder(path: Path) -> FaceSet:
-    """Read class folders of images, also below `train/`, `test/` or `val/`.
+    """Read class folders of images, also below folders such as `train/`, `test/` or `val/` (`usages.part_of`).
 
-    A usage at the start of a file name ("PrivateTest_123.png") overrides the folder. Files are sorted by the numbers in
-    their names, which restores the row order of images exported from fer2013.csv.
+    A name such as PrivateTest_123.png overrides the folder. Files are sorted by the numbers in their names, which
+    restores the row order of images exported from fer2013.csv. Raises `InputError` for a folder beside such ones whose
+    name says nothing about the usage of its images.
     """
     held = [(file, [part.lower() for part in file.relative_to(path).parts[:-1]]) for file in visible_files(path)]
     found = [(file, above) for file, above in held if is_picture(file)]
-    usages = FOLDER_USAGES
-    if any(VALIDATION_FOLDERS & set(above) for _, above in found):  # `val` is PublicTest
-        usages = usages | {"test": "PrivateTest"}
-    rows = [(_usage(file, above, usages), natural(file.stem), _label(path, file, above), file) for file, above in found]
+    parts = [_part(file, above) for file, above in found]
+    _refuse_unknown_parts(path, found, parts)
+    usages = usage_by_part(parts)
+    rows = [
+        (usages[part or USAGES[0]], natural(file.stem), _label(path, file, above), file)
+        for (file, above), part in zip(found, parts, strict=True)
+    ]
     if not rows:
         suffixes = {".csv", ".parquet", ".zip", ".gz", ".xz"}
         tables = ", ".join(file.name for file in sorted(path.iterdir()) if file.suffix in suffixes)
@@ -42,10 +46,22 @@ def read_folder(path: Path) -> FaceSet:
     return FaceSet(read_all(files, map(str, files)), np.array(labels, np.int64), np.array(usage), path.name)
 
 
-def _usage(file: Path, folders: list[str], usages: dict[str, str]) -> str:
-    named = [usage for usage in USAGES if file.name.startswith(usage)]
-    above = [usages[folder] for folder in folders if folder in usages]
-    return (named + above + ["Training"])[0]
+def _part(file: Path, folders: list[str]) -> str | None:
+    """The part of the data set that a file's name or folder names; None if neither does."""
+    if exported := EXPORTED.fullmatch(file.stem):
+        return exported[1]
+    return next((part for folder in reversed(folders) if (part := part_of(folder))), None)
+
+
+def _refuse_unknown_parts(path: Path, found: list[tuple[Path, list[str]]], parts: list[str | None]) -> None:
+    """Raise `InputError` if some images lie in folders of a part and others do not."""
+    unknown = [file for (file, _), part in zip(found, parts, strict=True) if part is None]
+    if unknown and len(unknown) < len(parts):
+        folder = unknown[0].relative_to(path).parts[0]
+        raise InputError(
+            f"{path}: beside folders such as train and test lies {folder!r}, whose images could be of any part. Rename "
+            f"or remove it; allowed are {ALLOWED_USAGES}"
+        )
 
 
 def _label(path: Path, file: Path, folders: list[str]) -> int:

@@ -113,10 +113,18 @@ def is_picture(path: Path) -> bool:
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted by name; follows links, skips hidden files."""
-    found = sorted(Path(above, name) for above, _, names in os.walk(folder, followlinks=True) for name in names)
+    """All files below a folder, sorted by name; follows links, but each folder once, and skips hidden files."""
+    found, seen = [], set()
+    for above, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(above)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()  # so that of two links to a folder always the same one is followed
+        found += [Path(above, name) for name in names]
     # Skips `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    return [file for file in sorted(found) if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:

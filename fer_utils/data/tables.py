@@ -18,10 +18,14 @@ from fer_utils.data.archives import DAMAGED, open_csv
 from fer_utils.data.faces import CLASSES, SIDE_PX, UNLABELLED, USAGES, FaceSet
 from fer_utils.data.folders import CLASS_NUMBERS
 from fer_utils.data.pictures import IMAGE_KINDS, read_all
+from fer_utils.data.usages import ALLOWED_USAGES, part_of, usage_by_part
 from fer_utils.errors import InputError
 
 PIXELS = SIDE_PX**2
-COLUMNS = {"emotion": "label", "label": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage", "id": "id"}
+COLUMNS = {
+    "emotion": "label", "label": "label", "labels": "label", "pixels": "pixels", "feature": "pixels", "usage": "usage",
+    "split": "usage", "id": "id",
+}  # fmt: skip
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)})"
 
 
@@ -40,7 +44,17 @@ def read_csv(path: Path) -> FaceSet:
     if not parts:
         raise InputError(f"{path}: a header and no rows. Give the complete file")
     images, labels, usage, ids = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return FaceSet(images, labels, usage, path.name, ids if "id" in names else None)
+    return FaceSet(images, labels, _usages(usage), path.name, ids if "id" in names else None)
+
+
+def _usages(words: np.ndarray) -> np.ndarray:
+    """The usages that the words of a column mean; `ValueError` for an unknown word."""
+    own, place = np.unique(words, return_inverse=True)
+    parts = [part_of(word) for word in own]
+    if None in parts:
+        raise ValueError(f"unknown usage {own[parts.index(None)]!r}")
+    usages = usage_by_part(parts)
+    return np.array([usages[str(part)] for part in parts])[place]
 
 
 def _header(path: Path) -> list[str]:
@@ -55,7 +69,9 @@ def _header(path: Path) -> list[str]:
     found = [name.strip().strip('"').strip() for name in line.split(",")]
     names = [COLUMNS.get(name.lower(), name) for name in found]
     if "pixels" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS.values()):
-        allowed = "emotion (or label), pixels (or feature), Usage and id, each at most once; pixels is required"
+        allowed = (
+            "emotion (or label), pixels (or feature), Usage (or split) and id, each at most once; pixels is required"
+        )
         raise InputError(f"{path}, line 1: the columns are {found}; allowed are {allowed}")
     return names
 
@@ -74,8 +90,7 @@ def _parse(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
     if "usage" in batch.schema.names:
         usage = _trimmed(batch["usage"])
-        if not np.isin(usage, USAGES).all():
-            raise ValueError("an unknown usage")
+        _usages(usage)
     ids = _trimmed(batch["id"]) if "id" in batch.schema.names else np.full(len(images), "")
     return images, labels, usage, ids
 
@@ -105,8 +120,8 @@ def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None
         return f"the field {own[empty[0]]!r} is empty"
     if not re.fullmatch(rf"[0-{len(CLASSES) - 1}]", row.get("label", "0").strip()):
         return f"{own['label']} {row['label']!r}, allowed are {ALLOWED_LABELS}"
-    if row.get("usage", USAGES[0]).strip() not in USAGES:
-        return f"{own['usage']} {row['usage']!r}, allowed are {', '.join(USAGES)}"
+    if not part_of(row.get("usage", USAGES[0])):
+        return f"{own['usage']} {row['usage']!r}, allowed are {ALLOWED_USAGES}"
     values = row["pixels"].strip().split(" ")
     if len(values) != PIXELS:
         return f"{len(values)} pixels, expected {PIXELS} ({SIDE_PX}x{SIDE_PX}, separated by single spaces)"
@@ -115,14 +130,14 @@ def _problem(row: dict[str, str], found: int, own: dict[str, str]) -> str | None
 
 
 def read_parquet(path: Path) -> FaceSet:
-    """Read the columns image (required), label (or emotion), usage and id.
+    """Read the columns image (required), label (or labels, emotion), usage (or split) and id.
 
     Images are bytes, or structs with `bytes`. If Hugging Face metadata name the classes, labels follow their order.
     """
     table = pyarrow.parquet.read_table(path)
     names = {name.strip().lower(): name for name in table.column_names}
     if "image" not in names:
-        allowed = "image (required, bytes), label (or emotion), usage and id"
+        allowed = "image (required, bytes), label (or labels, emotion), usage (or split) and id"
         raise InputError(f"{path}: the columns are {table.column_names}; expected are {allowed}")
     images = table[names["image"]].combine_chunks()
     images = images.field("bytes") if pa.types.is_struct(images.type) else images
@@ -131,17 +146,27 @@ def read_parquet(path: Path) -> FaceSet:
     encoded = [io.BytesIO(image or b"") for image in images.to_pylist()]
     stack = read_all(encoded, (f"{path}, row {i}" for i in range(len(encoded))))
     labels = np.full(len(stack), UNLABELLED)
-    if column := names.get("label") or names.get("emotion"):
+    if column := _column(path, names, "label"):
         given = [UNLABELLED if v is None or v != v else v for v in table[column].to_pylist()]  # NaN is not itself
         classes = _classes(path, table, column)
         _check_rows(path, "label", given, range(UNLABELLED, len(classes)), ALLOWED_LABELS)
         labels = np.array([*classes, UNLABELLED])[np.array(given, np.int64)]  # -1 indexes the last
     usage = np.where(labels == UNLABELLED, "PublicTest", "Training")
-    if "usage" in names:
-        usage = np.array(table[names["usage"]].to_pylist(), dtype=str)
-        _check_rows(path, "usage", usage.tolist(), USAGES, ", ".join(USAGES))
+    if column := _column(path, names, "usage"):
+        usage = np.array(table[column].to_pylist(), dtype=str)
+        known = {word for word in set(usage.tolist()) if part_of(word)}
+        _check_rows(path, column, usage.tolist(), known, ALLOWED_USAGES)
+        usage = _usages(usage)
     ids = np.array(table[names["id"]].to_pylist(), dtype=str) if "id" in names else None
     return FaceSet(stack, labels, usage, path.name, ids)
+
+
+def _column(path: Path, names: dict[str, str], kind: str) -> str | None:
+    """The name of the column of a kind, by all names that it may have; `InputError` if there are several."""
+    found = [own for name, own in names.items() if COLUMNS.get(name) == kind]
+    if len(found) > 1:
+        raise InputError(f"{path}: the columns {' and '.join(found)} are both the {kind}. Drop one of them")
+    return found[0] if found else None
 
 
 def _classes(path: Path, table: pa.Table, column: str) -> list[int]:

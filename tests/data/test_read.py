@@ -149,6 +149,65 @@ def test_beside_a_folder_of_validation_test_is_the_second_test(faces: FaceSet, t
     assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
 
 
+@pytest.mark.parametrize("name", ["testing", "test_set", "Test Data", "eval", "TEST", "public_test"])
+def test_a_folder_of_test_faces_is_known_by_many_names(name: str, faces: FaceSet, tmp_path: Path) -> None:
+    for part in ("training", name):
+        (tmp_path / part / "happy").mkdir(parents=True)
+        (tmp_path / part / "happy" / "a.png").write_bytes(png(faces.images[0]))
+    assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
+    (tmp_path / "dev" / "happy").mkdir(parents=True)
+    (tmp_path / "dev" / "happy" / "a.png").write_bytes(png(faces.images[0]))
+    tests = ["PublicTest", "PublicTest"] if name == "public_test" else ["PublicTest", "PrivateTest"]
+    assert list(read(tmp_path).usage) == ["Training", *tests]
+
+
+def test_a_folder_that_could_be_any_part_is_refused_beside_known_ones(faces: FaceSet, tmp_path: Path) -> None:
+    for part in ("train", "holdout"):
+        (tmp_path / part / "happy").mkdir(parents=True)
+        (tmp_path / part / "happy" / "Training day.png").write_bytes(png(faces.images[0]))
+    with pytest.raises(InputError, match=r"beside folders such as train and test lies 'holdout'"):
+        read(tmp_path)
+    (tmp_path / "holdout").rename(tmp_path / "test")  # a name such as Training_123 would count, not this one
+    assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
+
+
+def test_links_that_lead_in_circles_are_followed_once(faces: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "a.png").write_bytes(png(faces.images[0]))
+    (tmp_path / "happy" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "happy" / "twice").symlink_to(tmp_path / "happy", target_is_directory=True)
+    assert len(read(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "usages"),
+    [
+        (["train", "test"], ["Training", "PublicTest"]),
+        (["TRAIN", "validation", "test"], ["Training", "PublicTest", "PrivateTest"]),
+        (["Training", "PublicTest", "PrivateTest"], ["Training", "PublicTest", "PrivateTest"]),
+    ],
+)
+def test_a_column_split_tells_the_usage_and_labels_the_class(
+    words: list[str], usages: list[str], faces: FaceSet, tmp_path: Path
+) -> None:
+    few = faces[np.arange(len(words))]
+    rows = [f"{y},{pixels(x)},{word}" for y, x, word in zip(few.labels, few.images, words, strict=True)]
+    (tmp_path / "split.csv").write_text("\n".join(["labels,pixels,split", *rows]))
+    encoded = [png(image) for image in few.images]
+    columns = {"image": encoded, "labels": few.labels, "split": words}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "split.parquet")
+    for name in ("split.csv", "split.parquet"):
+        found = read(tmp_path / name)
+        assert list(found.usage) == usages
+        assert list(found.labels) == list(few.labels)
+    pyarrow.parquet.write_table(pa.table(columns | {"usage": words}), tmp_path / "both.parquet")
+    with pytest.raises(InputError, match=r"the columns split and usage are both the usage\. Drop one of them"):
+        read(tmp_path / "both.parquet")
+    pyarrow.parquet.write_table(pa.table(columns | {"split": ["somewhere"] * len(words)}), tmp_path / "odd.parquet")
+    with pytest.raises(InputError, match="row 0: split 'somewhere', allowed are Training, PublicTest, PrivateTest, or"):
+        read(tmp_path / "odd.parquet")
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_ids_stay_with_their_faces(
     suffix: str, tmp_path: Path, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
@@ -187,7 +246,7 @@ GOOD = pixels(np.zeros((48, 48), np.uint8))
         (f",{GOOD},Training", r"line 3: the field 'emotion' is empty"),
         ("0,,Training", r"line 3: the field 'pixels' is empty"),
         (f"0,{GOOD},", r"line 3: the field 'Usage' is empty"),
-        (f"0,{GOOD},Test", r"line 3: Usage 'Test', allowed are Training, PublicTest, PrivateTest"),
+        (f"0,{GOOD},Tset", r"line 3: Usage 'Tset', allowed are Training, PublicTest, PrivateTest, or words such as"),
         (f"0,{GOOD[:1000]}", r"line 3: 2 fields, expected 3 \(emotion, pixels, Usage\)"),
         (f"0,{GOOD},Publ", r"line 3: Usage 'Publ'"),
         (f'0,"{GOOD},Training' + f"\n0,{GOOD},Training" * 40, r"field larger than .*Check for an unclosed quote"),

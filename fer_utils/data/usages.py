@@ -1,0 +1,30 @@
+"""The part of a data set that a face belongs to, by the words that people use for it."""
+
+import re
+from collections.abc import Iterable
+
+from fer_utils.data.faces import USAGES
+
+TRAINING, PUBLIC, PRIVATE = USAGES
+TEST, VALIDATION = "test", "validation"  # parts whose usage depends on what else there is
+WORDS = {
+    "train": TRAINING, "training": TRAINING, "publictest": PUBLIC, "privatetest": PRIVATE,
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), TEST),
+    **dict.fromkeys(("validation", "val", "valid", "dev", "development"), VALIDATION),
+}  # fmt: skip
+ENDINGS = ("set", "data", "split", "images", "faces")  # as in `test_set` or `Test Data`
+ALLOWED_USAGES = f"{', '.join(USAGES)}, or words such as train, val and test"
+
+
+def part_of(name: str) -> str | None:
+    """The part that a folder's or column's word names, in any case and with any separators; None for other words."""
+    word = re.sub(r"[\W\d_]", "", name.lower())
+    return next((WORDS[short] for ending in ("", *ENDINGS) if (short := word.removesuffix(ending)) in WORDS), None)
+
+
+def usage_by_part(parts: Iterable[str | None]) -> dict[str, str]:
+    """The usage of each part: a test is PublicTest, but PrivateTest beside a validation set, which is PublicTest."""
+    return {usage: usage for usage in USAGES} | {
+        VALIDATION: PUBLIC,
+        TEST: PRIVATE if VALIDATION in parts else PUBLIC,
+    }
