@@ -1,7 +1,7 @@
 """Measure exported files.
 
 `python -m figures.compression DATA`, in the project's folder, exports the bundled compact networks and mobilenet-46k.
-It writes `fer_utils/analysis/compression.csv`; run `figures.pack` next, for the README's table.
+It writes `fer_utils/analysis/compression.csv`; `figures.readme` fills the README's table with it.
 """
 
 import sys

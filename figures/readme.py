@@ -72,6 +72,8 @@ def fill(readme: Path, name: str, block: str | None = None) -> str:
 def answers_block(report: str) -> str:
     """The bold beginnings of a report's answers as a list, from its questions and answers in Markdown."""
     answers = re.findall(r"^## (\d+)\. .*\n+\*\*(.*?)\*\*", report, re.MULTILINE)
+    if len(answers) != len(re.findall(r"^## \d+\.", report, re.MULTILINE)):
+        raise FerError("an answer of the report does not begin with its bold result")
     return "".join(f"{number}. {wrap(answer.rstrip('.'))}.\n" for number, answer in answers)
 
 

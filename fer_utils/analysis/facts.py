@@ -20,13 +20,14 @@ def architecture_facts(table: pd.DataFrame) -> Facts:
     pair = compare(results, names[-1], names[0], measure)
     ends = names[0], names[-1]
     theirs = [original(table).PublicTest_accuracy.get(name) for name in ends]
+    known = len(names) > 1 and pd.notna(theirs).all()
     return {
         **_growth(pair),
         "models": names,
         "measure": measure,
         "mac_ratio": pair.first.multiply_adds / pair.second.multiply_adds,
         "also": also(results, names[-1], names[0], [measure]),
-        "original": dict(zip(("small", "large"), theirs, strict=True)) if pd.notna(theirs).all() else None,
+        "original": dict(zip(("small", "large"), theirs, strict=True)) if known else None,
         "heads": [{"model": name, "share": anatomy(name).head_share} for name in dict.fromkeys(ends)],
     }
 

@@ -91,7 +91,7 @@ def is_demo(table: pd.DataFrame) -> bool:
 
 def earlier(table: pd.DataFrame) -> pd.Series:
     """Which runs are of bundled networks that were trained before the published study, each in its own way."""
-    return table.key == "" if "key" in table else pd.Series(False, table.index)
+    return table.key.fillna("") == "" if "key" in table else pd.Series(False, table.index)
 
 
 def is_earlier(table: pd.DataFrame) -> bool:

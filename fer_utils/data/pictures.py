@@ -121,6 +121,7 @@ def visible_files(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]  # else a link into one would be lost
         folders.sort()  # so that of two links to a folder always the same one is followed
         found += [Path(above, name) for name in names]
     # Skips `.ipynb_checkpoints`, and the `._face.png` that macOS puts into archives.

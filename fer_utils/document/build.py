@@ -8,6 +8,7 @@ import nbformat
 import pandas as pd
 import papermill
 
+from fer_utils.analysis.published import ORIGINAL
 from fer_utils.analysis.summary import summarize
 from fer_utils.data.load import load
 from fer_utils.document import execute, export
@@ -77,7 +78,7 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"{source.name}: its cell tagged `parameters` lacks {', '.join(sorted(missing))}")
     chosen = own | {name: value for name, value in given.items() if name in own and value is not None}
     if chosen["data"] == "demo" and "target" not in own:
-        chosen |= {name: value for name, value in _demo(own).items() if given.get(name) is None}
+        chosen |= {name: value for name, value in _demo(own).items() if value and given.get(name) is None}
     if chosen["data"] == PUBLISHED and "target" in own:  # the notebook on people trains nothing beside others that do
         chosen |= {name: own[name] for name in UNTRAINED}
     check_parameters(chosen)
@@ -92,8 +93,10 @@ def _parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 def _demo(own: dict[str, Any]) -> dict[str, Any]:
     """What a notebook trains on drawn faces unless asked for more: they decide nothing, so minutes must be enough."""
-    models = [model for model in split_names(own["models"]) if model in DEMO_MODELS]
-    return {"models": ",".join(models), "epochs": DEMO_EPOCHS}
+    asked = split_names(own["models"])
+    few = [model for model in asked if model in DEMO_MODELS]
+    models = few if set(asked) <= set(ORIGINAL.model) else []  # other models are a person's choice
+    return {"models": ",".join(models), "epochs": own["epochs"] or DEMO_EPOCHS}
 
 
 def _whole_path(teacher: str) -> str:

@@ -69,7 +69,8 @@ def _question(nb: NotebookNode, number: int) -> Iterator[NotebookNode]:
 def _answer(nb: NotebookNode) -> str:
     """The generated answer in Markdown, without its note."""
     found = outputs(list(_tagged(nb, "answer")))
-    return "\n\n".join(output.metadata[METADATA]["text"] for output in found if METADATA in output.metadata)
+    about = [output.get("metadata", {}).get(METADATA) for output in found]  # a stream has no metadata
+    return "\n\n".join(each["text"] for each in about if each)
 
 
 def _links(cells: list[NotebookNode], numbers: Counter[str], names: Labels) -> Iterator[str]:

@@ -131,12 +131,15 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
     shown = [cost for cost in SHOWN_COSTS if cost != "seconds" or not (data.start != "").any()]
     with style(language):
         drawing = Drawing(figsize=(6.3, 2.3), layout="constrained")
+        names = {}
         for axes, cost in zip(drawing.subplots(1, len(shown), sharey=True), shown, strict=True):
             on_front = data.iloc[front(data[cost], data[f"{measure}_accuracy"])]
             data[f"{cost}_front"] = data.index.isin(on_front.index)
             known = others.dropna(subset=cost) if cost in others else others[:0]
-            _cost_panel(axes, data, on_front, known, cost, measure, strings)
+            names[axes] = _cost_panel(axes, data, on_front, known, cost, measure, strings)
         drawing.supylabel(strings("accuracy_on", measure=measure), fontsize=9)
+        for axes, own in names.items():
+            place_names(axes, own)
     text = strings("costs_caption", measure=measure, others=len(others), time="seconds" in shown)
     return Figure(name, text, drawing, data, note(table, language))
 
@@ -144,7 +147,8 @@ def cost_panels(table: pd.DataFrame, name: str, language: str) -> Figure:
 def _cost_panel(
     axes: Axes, data: pd.DataFrame, on_front: pd.DataFrame, others: pd.DataFrame, cost: str, measure: str,
     strings: Labels,
-) -> None:  # fmt: skip
+) -> list[Name]:  # fmt: skip
+    """Draw a panel; return the names to be placed in it."""
     accuracy, names = f"{measure}_accuracy", []
     steps_x, steps_y = (np.repeat(on_front[column], 2) for column in (cost, accuracy))
     axes.plot(steps_x[1:], steps_y[:-1], color="0.7", linewidth=1, zorder=1)
@@ -163,7 +167,7 @@ def _cost_panel(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x < 1000 else EngFormatter(sep="")(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(strings[cost])
-    place_names(axes, names)
+    return names
 
 
 def confusion_panels(table: pd.DataFrame, name: str, language: str) -> Figure:

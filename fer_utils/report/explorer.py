@@ -4,7 +4,6 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
-from IPython.core.getipython import get_ipython
 
 from fer_utils.analysis import confusion
 from fer_utils.analysis.published import PUBLISHED
@@ -12,7 +11,7 @@ from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.data.load import load
 from fer_utils.report.face_figures import confused
 from fer_utils.report.language import labels
-from fer_utils.report.outputs import Figure, png
+from fer_utils.report.outputs import Figure, is_interactive, png
 
 
 def explore_errors(table: pd.DataFrame, name: str, language: str, data: str) -> "Figure | Explorer":
@@ -22,11 +21,6 @@ def explore_errors(table: pd.DataFrame, name: str, language: str, data: str) -> 
     """
     explorer = Explorer(table, name, language, data)
     return explorer if is_interactive() else explorer.figure()
-
-
-def is_interactive() -> bool:
-    """Whether a person runs this notebook: batch runs cannot ask for input, and say so with each cell."""
-    return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
 class Explorer:
@@ -59,6 +53,7 @@ class Explorer:
             self.picture.value = png(figure.drawing)
             self.text.value = f"<p>{figure.caption} {self.hint}</p>"
         except Exception as error:
+            self.picture.value = b""
             self.text.value = f"<p><b>{type(error).__name__}:</b> {error}</p>"
 
     def _ipython_display_(self) -> None:

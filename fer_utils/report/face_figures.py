@@ -1,7 +1,5 @@
 """Figures with faces: a sheet of samples, and the faces that a network confuses."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -64,11 +62,9 @@ def confused(
         axes.set_ylabel(strings["mean_probability"])
         axes.set_ylim(0, 1)
         if pictures:
-            for axes, (_, row), image in zip(
-                rows[1].subplots(1, SHOWN, squeeze=False)[0], cell.iterrows(), pictures, strict=False
-            ):
+            for axes, (place, image) in zip(rows[1].subplots(1, SHOWN, squeeze=False)[0], pictures, strict=False):
                 _face(axes, image)
-                axes.set_xlabel(_largest(row[probabilities].astype(float), strings), fontsize=6)
+                axes.set_xlabel(_largest(cell[probabilities].iloc[place].astype(float), strings), fontsize=6)
             for axes in rows[1].axes[len(pictures) :]:
                 axes.axis("off")
     text = strings(
@@ -78,12 +74,12 @@ def confused(
     return Figure(name, text, drawing, cell.reset_index(drop=True))
 
 
-def _pictures(cell: pd.DataFrame, faces: FaceSet | None) -> Sequence[np.ndarray]:
-    """The first images of a cell; none without the data set that they are from."""
+def _pictures(cell: pd.DataFrame, faces: FaceSet | None) -> list[tuple[int, np.ndarray]]:
+    """The rows of a cell whose images are in the data set, with these; none without a data set."""
     if faces is None:
         return []
-    by_digest = dict(zip((f"{digest:016x}" for digest in faces.digests), faces.images, strict=True))
-    return [by_digest[face] for face in cell.face.head(SHOWN) if face in by_digest]
+    images = dict(zip((f"{digest:016x}" for digest in faces.digests), faces.images, strict=True))
+    return [(place, images[face]) for place, face in enumerate(cell.face) if face in images][:SHOWN]
 
 
 def _face(axes: Axes, image: np.ndarray) -> None:

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Image, clear_output, display
 from matplotlib.figure import Figure as Drawing
 
 from fer_utils.report.language import labels
-from fer_utils.report.outputs import png
+from fer_utils.report.outputs import is_interactive, png
 from fer_utils.report.size_figures import draw_histories
 from fer_utils.report.style import style
 from fer_utils.training.plan import Planned, history_of
@@ -23,9 +22,9 @@ PAUSE_SECONDS = 5  # between two pictures
 def live_progress(language: str) -> Iterator[Callable[[Sequence[Planned]], None]]:
     """A function that shows the progress of runs in the cell that trains them; what it shows is cleared at the end.
 
-    Outside a notebook, it does nothing.
+    Unless a person runs a notebook, it does nothing.
     """
-    if get_ipython() is None:
+    if not is_interactive():
         yield lambda planned: None
         return
     due = [0.0]
@@ -33,7 +32,8 @@ def live_progress(language: str) -> Iterator[Callable[[Sequence[Planned]], None]
     def show(planned: Sequence[Planned]) -> None:
         if time.monotonic() > due[0]:
             clear_output(wait=True)
-            _show(planned, language)
+            with suppress(Exception):  # a drawing must not end the training that it shows
+                _show(planned, language)
             due[0] = time.monotonic() + PAUSE_SECONDS
 
     try:

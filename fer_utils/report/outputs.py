@@ -17,6 +17,7 @@ from unicodedata import east_asian_width
 
 import matplotlib
 import pandas as pd
+from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure as Drawing
 
 from fer_utils.analysis.summary import is_demo, is_earlier
@@ -31,6 +32,11 @@ def note(table: pd.DataFrame, language: str) -> str:
     """A note on results on demo faces or of networks that were not trained alike; else empty."""
     strings = labels(language)
     return strings["demo"] if is_demo(table) else strings["earlier"] if is_earlier(table) else ""
+
+
+def is_interactive() -> bool:
+    """Whether a person runs this notebook: batch runs cannot ask for input, and say so with each cell."""
+    return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,8 @@ class Table:
         """The table in pandoc's Markdown, with its caption."""
         cells = self._cells()
         marks = []
-        for name, dtype, column in zip(self.data.columns, self.data.dtypes, zip(*cells, strict=True), strict=True):
+        columns = [[row[place] for row in cells] for place in range(len(self.data.columns))]
+        for name, dtype, column in zip(self.data.columns, self.data.dtypes, columns, strict=True):
             # In a wide table, pandoc divides the page by the numbers of dashes; a head may wrap between words.
             dashes = "-" * max(3, *map(_width, column), *map(_least_width, str(name).split()))
             marks.append(f"{dashes}:" if dtype.kind in "iuf" else f":{dashes}")

@@ -48,8 +48,8 @@ def place_names(axes: Axes, names: Iterable[Name]) -> None:
     for name in names:
         boxes = _boxes(axes, name)
         area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-        hidden = sum(_overlap(boxes, other) for other in taken)
-        costs = hidden + OUTSIDE * (area - _overlap(boxes, inside)) + _leader_costs(axes, name, boxes, taken)
+        outside = area - _overlaps(boxes, inside[None])
+        costs = _overlaps(boxes, taken) + OUTSIDE * outside + _leader_costs(axes, name, boxes, taken)
         best = int(costs.argmin())
         _write(axes, name, *PLACES[best])
         taken = np.vstack([taken, boxes[best]])
@@ -90,7 +90,7 @@ def _leader_costs(axes: Axes, name: Name, boxes: np.ndarray, taken: np.ndarray) 
         end = box[:2] + np.array([SIDE[horizontal], SIDE[vertical]]) * (box[2:] - box[:2])
         far = max(abs(right), abs(up))
         pieces = np.array(_pieces(np.array([point, end])))[PIECES // 4 :] if far > PLACES[0][0] else np.empty((0, 4))
-        costs.append(far + sum(float(_overlap(pieces, other).sum()) for other in taken))
+        costs.append(far + _overlaps(pieces, taken).sum())
     return np.array(costs)
 
 
@@ -106,7 +106,8 @@ def _drawn(axes: Axes) -> np.ndarray:
     for bars in axes.collections:
         for path in bars.get_paths():
             boxes += _pieces(bars.get_transform().transform(path.vertices))
-    return np.array(boxes).reshape(-1, 4)
+    found = np.array(boxes).reshape(-1, 4)
+    return found[np.isfinite(found).all(1)]
 
 
 def _pieces(corners: np.ndarray) -> list[np.ndarray]:
@@ -119,7 +120,8 @@ def _pieces(corners: np.ndarray) -> list[np.ndarray]:
     return pieces
 
 
-def _overlap(boxes: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The area that each box shares with another one."""
-    low, high = np.maximum(boxes[:, :2], other[:2]), np.minimum(boxes[:, 2:], other[2:])
-    return (high - low).clip(min=0).prod(1)
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The area that each box shares with all others."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return (high - low).clip(min=0).prod(2).sum(1)

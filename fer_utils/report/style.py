@@ -18,6 +18,9 @@ MARKERS = dict(zip(FAMILIES, "osD^P", strict=True))
 ALIKE = {"separable8": "mobilenet", "narrow8": "mobilenet", "cnn8": "cnn", "cnn8fc": "vgg", "cnn4fc": "vgg"}
 COLOURS |= {family: COLOURS[other] for family, other in ALIKE.items()}
 MARKERS |= dict(zip(ALIKE, "p*Xdv", strict=True))
+# Published networks of others that can be trained here.
+COLOURS |= {"minixception": (0.35, 0.35, 0.35), "mobilenetv2": (0.55, 0.55, 0.55)}
+MARKERS |= {"minixception": "<", "mobilenetv2": ">"}
 GRAY, DARK = "0.45", "0.25"  # results of others, and lines of reference
 STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),

@@ -1,5 +1,6 @@
 """Tables of the report, from a results table."""
 
+import numpy as np
 import pandas as pd
 
 from fer_utils.analysis import confusion, people
@@ -34,9 +35,11 @@ def results_table(table: pd.DataFrame, name: str, language: str) -> Table:
     shown[strings["million_multiply_adds"]] = summary.multiply_adds / 1e6
     for measure in measures(table):
         ends = summary[[f"{measure}_{end}" for end in ("accuracy", "low", "high")]].itertuples(index=False)
-        shown[strings[measure]] = [f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends]
+        shown[strings[measure]] = [
+            "–" if np.isnan(accuracy) else f"{accuracy:.3f} ({low:.3f}–{high:.3f})" for accuracy, low, high in ends
+        ]
         if (column := f"{measure}_accuracy_without_leak") in summary:
-            shown[strings("without_leak", measure=measure)] = summary[column].map("{:.3f}".format)
+            shown[strings("without_leak", measure=measure)] = summary[column].map("{:.3f}".format, na_action="ignore")
     theirs = summary.model.map(original(table).validation_accuracy)
     if theirs.notna().any():
         shown[strings["original_validation"]] = theirs.map("{:.3f}".format, na_action="ignore")
@@ -98,7 +101,7 @@ def separable_table(channels: int, name: str, language: str) -> Table:
     return Table(name, strings("separable_caption", channels=channels), shown)
 
 
-def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
+def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table | Absent:
     """Parameter-matched MobileNets and plain CNNs."""
     strings, results = labels(language), Results(table)
     columns = ["mobilenet", "cnn", "part", "mobilenet_accuracy", "cnn_accuracy", "difference", "p", "decided"]
@@ -118,6 +121,8 @@ def pairs_table(table: pd.DataFrame, name: str, language: str) -> Table:
                 strings["yes" if found.decided else "no"],
             )
         )
+    if not rows:
+        return Absent(strings["no_pairs"])
     data = pd.DataFrame(rows, columns=[strings.get(column, column) for column in columns])
     return Table(name, strings["pairs_caption"], data, note(table, language))
 
@@ -155,7 +160,7 @@ def people_table(table: pd.DataFrame, name: str, language: str) -> Table | None:
                 else strings.get(f"fer2013_{who}", who) + EARLIER * (who in old),
                 "agreement": f"{row.agreement:.3f} ({row.agreement_low:.3f}–{row.agreement_high:.3f})",
                 "worth": in_people(row),
-                "worth_deduplicated": in_people(deduplicated.loc[who]),
+                "worth_deduplicated": in_people(deduplicated.loc[who]) if len(deduplicated) else None,
                 **{"majority_accuracy" if key == "accuracy" else key: (scores or {}).get(key) for key in ON_VOTES},
             }
         )
@@ -221,8 +226,11 @@ def _hyperparameters(recipe: Recipe, strings: Labels) -> dict[str, str]:
     }
 
 
-def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table:
-    """The smallest MobileNet and plain CNN in every file format, measured anew unless `data` is "published"."""
+def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table | Absent:
+    """The smallest MobileNet and plain CNN in every file format, measured anew unless `data` is "published".
+
+    The published measurements have no plain CNN, and only the smallest MobileNet.
+    """
     strings, measure, models = labels(language), final_measure(table), confusion.examples(table)[:2]
     if data == PUBLISHED:
         found = FORMATS[FORMATS.model.isin(models)]
@@ -230,6 +238,8 @@ def compression_table(table: pd.DataFrame, name: str, language: str, data: str) 
         runs = [table[table.model == model].sort_values("seed").run.iloc[0] for model in models]
         faces = load(data)
         found = pd.concat([compressed(weights.open_model(run), faces, measure) for run in runs])
+    if found.empty:
+        return Absent(strings["no_formats"])
     shown = found[["model", "format", "bytes", "accuracy", "milliseconds"]].copy()
     shown["bytes"] = (shown.bytes / 1e3).map("{:,.0f}".format)
     shown["milliseconds"] = shown.milliseconds.map("{:.2f}".format)

@@ -13,7 +13,7 @@ def test_progress_is_a_table_and_curves_and_is_cleared_at_the_end(
 ) -> None:
     planned = plan(single_stage(["cnn-48k", "mobilenet-46k"], [0], "quick", 3), faces, tmp_path)
     shown: list[str] = []
-    monkeypatch.setattr(live, "get_ipython", object)
+    monkeypatch.setattr(live, "is_interactive", lambda: True)
     monkeypatch.setattr(live, "display", lambda what: shown.append(type(what).__name__))
     monkeypatch.setattr(live, "clear_output", lambda wait=False: shown.append(f"clear {wait}"))
     with live.live_progress("en") as watch:
