@@ -91,7 +91,6 @@ class Anatomy:
     convolutions: int  # number of 3x3 convolutions
     widest: int  # channels of the widest of them
     head_share: float  # share of parameters in the fully connected layers and their BatchNorms
-    multiply_adds: int
 
 
 def anatomy(name: str) -> Anatomy:
@@ -100,4 +99,4 @@ def anatomy(name: str) -> Anatomy:
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
     head = sum(zoo.parameters(m) for m in model.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))
     widest = max(layer.out_channels for layer in convolutions)
-    return Anatomy(len(convolutions), widest, head / zoo.parameters(model), zoo.multiply_adds(model))
+    return Anatomy(len(convolutions), widest, head / zoo.parameters(model))

@@ -164,7 +164,6 @@ def _structure(pair: Comparison) -> Facts:
                 "model": row.model,
                 "convolutions": found.convolutions,
                 "head_share": found.head_share,
-                "macs": found.multiply_adds,
             }
             for name, row, found in (("mobilenet", pair.first, net), ("cnn", pair.second, cnn))
         },

@@ -142,7 +142,7 @@ def confusions(said: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The entropy of each network's probabilities against that of the votes for its classes, in bits.
 
-    Faces are in groups of about equal size by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
+    Faces are in groups of unequal size, since many faces tie, by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
     means of a group), and `correlation` (Spearman's, over all faces).
     """
     faces, _ = voters_of(said)

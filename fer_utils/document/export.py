@@ -160,7 +160,7 @@ def _translate(nb: NotebookNode, language: str) -> None:
 
 
 def _front_matter(nb: NotebookNode) -> str:
-    """Pandoc's title block, with a running note if results are on demo faces."""
+    """Pandoc's title block, with the note of most results, if any."""
     about, language = nb.metadata.get(METADATA, {}), language_of(nb)
     lines = {"title": about.get("title") or nb.metadata.get("title", ""), "subtitle": about.get("subtitle", "")}
     lines |= {
