@@ -142,8 +142,8 @@ def confusions(said: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 def doubts(said: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The entropy of each network's probabilities against that of the votes for its classes, in bits.
 
-    Faces are in groups of unequal size, since many faces tie, by the voters' entropy. Columns: `network`, `voters` and `entropy` (the
-    means of a group), and `correlation` (Spearman's, over all faces).
+    Faces are in groups by the voters' entropy, of unequal size, since many faces tie. Columns: `network`, `voters` and
+    `entropy` (the means of a group), and `correlation` (Spearman's, over all faces).
     """
     faces, _ = voters_of(said)
     votes = votes_of(faces)
