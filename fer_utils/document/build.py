@@ -29,7 +29,7 @@ from fer_utils.report.fonts import check_glyphs
 from fer_utils.training.study import split_names, whole_numbers
 
 DEMO_MODELS = ("mobilenet-46k", "mobilenet-112k", "cnn-48k", "cnn-103k", "vgg-1.9m")
-DEMO_EPOCHS = 3
+DEMO_EPOCHS = 2
 
 
 def defaults(notebook: Path) -> dict[str, Any]:
