@@ -6,6 +6,7 @@ Each command parses its options, calls one function and prints. Slow imports are
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,15 @@ from fer_utils.printing import print_classes, print_scores, print_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Data = Annotated[str, typer.Option(help="FER2013 as CSV (also .zip, .tar.gz, .gz, .xz), Parquet or folder; or 'demo'.")]
+Data = Annotated[
+    str, typer.Option(help="FER2013 as CSV (also .zip, .tar.gz, .gz, .xz), Parquet, .npz or folder; or 'demo'.")
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of the classes of labels that are numbers, such as angry,disgust,-; - leaves a class out."
+    ),
+]
 RecipeOption = Annotated[str | None, typer.Option(help="quick (default), full, large, original or finetune.")]
 Target = Annotated[str | None, typer.Option(help="labels (FER2013's, 7 classes; default) or votes (FER+'s, 8).")]
 Precision = Annotated[
@@ -47,6 +56,7 @@ def main() -> None:
     An error is one line on stderr and an exit code; with `--debug`, a traceback.
     """
     debug = "--debug" in sys.argv[1:]
+    warnings.formatwarning = lambda message, *_: f"fer: warning: {message}\n"
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # so that a study stops its runs
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
@@ -80,20 +90,27 @@ def fer() -> None:
 
 @app.command()
 def data(
-    path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")], as_json: AsJson = False
+    path: Annotated[str, typer.Argument(help="A file or folder of FER2013, or 'demo'.")],
+    classes: Classes = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Count the faces and duplicates of a data set.
+    """Count the faces and duplicates of a data set; show how its labels were understood.
+
+    Names of classes may also be words such as anger, afraid, happiness or joy.
 
     Example: fer data fer2013.csv
     """
     from fer_utils.data.faces import counts, repeats
     from fer_utils.data.load import load
 
-    faces = load(path)
+    faces = load(path, classes=classes or "")
     table, found = counts(faces), repeats(faces)
     if as_json:
-        print(json.dumps({"fingerprint": faces.fingerprint, "counts": table.to_dict(), **found}))
+        told = {"reading": faces.reading, "skipped": faces.skipped}
+        print(json.dumps({"fingerprint": faces.fingerprint, "counts": table.to_dict(), **found, **told}))
         return
+    for line in faces.reading:
+        print(line)
     print_table(f"{faces.name}: {len(faces):,} faces", table.reset_index())
     for what, count in found.items():
         print(f"{count:>7,}  {what}")
@@ -128,6 +145,7 @@ def train(
     runs: RunsDir = Path("runs"),
     teacher: Teachers = None,
     start: Start = None,
+    classes: Classes = None,
     ferplus: FerPlus = "",
     study: Annotated[Path | None, typer.Option(dir_okay=False, help="Study file, to train one of its runs.")] = None,
     run: Annotated[str, typer.Option(help="Run of the study: an id listed by `fer study --dry-run`.")] = "",
@@ -144,14 +162,17 @@ def train(
     from fer_utils.training.runs import results
     from fer_utils.training.study import read_study, single_stage
 
-    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start)
+    flags = _given(
+        recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start, classes=classes
+    )
     flags |= {} if seed is None else {"seeds": [seed]}
     if bool(study) != bool(run) or bool(study) == bool(model):
         raise InputError("give either a model, or --study FILE together with --run ID")
     if study and flags:
         raise InputError(f"{study} sets how to train: leave out {', '.join(sorted(flags))}")
-    faces, on = load(data, ferplus), pick_device(device)
-    planned = plan(read_study(study) if study else single_stage([model], device=device, **flags), faces, runs)
+    what = read_study(study) if study else single_stage([model], device=device, **flags)
+    faces, on = load(data, ferplus, what.classes), pick_device(device)
+    planned = plan(what, faces, runs)
     one = find_run(planned, run) if study else planned[0]
     print(f"{faces.name}, {on}: {one.run.folder}", flush=True)
     train_planned(one, faces, on, _epoch_reporter())
@@ -192,6 +213,7 @@ def study(
     precision: Precision = None,
     teacher: Teachers = None,
     start: Start = None,
+    classes: Classes = None,
     device: Device = "auto",
     runs: RunsDir = Path("runs"),
     workers: Annotated[
@@ -217,7 +239,9 @@ def study(
     from fer_utils.training.launchers import Job, run_study, sbatch_options
     from fer_utils.training.study import read_study, single_stage, split_names, whole_numbers
 
-    flags = _given(recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start)
+    flags = _given(
+        recipe=recipe, epochs=epochs, target=target, precision=precision, teachers=teacher, start=start, classes=classes
+    )
     flags |= {} if seeds is None else {"seeds": whole_numbers(seeds)}
     if file and (flags or models):
         raise InputError(f"{file} sets what to train: give it alone, or --models and the other flags")
@@ -241,7 +265,7 @@ def _print_progress(study: Any, job: Any, *, estimate: bool) -> None:
     from fer_utils.training.devices import pick_device
     from fer_utils.training.plan import plan
 
-    faces, device = load(job.data, job.ferplus), pick_device(job.device)
+    faces, device = load(job.data, job.ferplus, study.classes), pick_device(job.device)
     planned = plan(study, faces, job.runs_dir)
     table = progress.dry_run_table(planned, faces, device) if estimate else progress.progress_table(planned)
     print_table(f"{len(planned)} runs", table)
@@ -258,6 +282,7 @@ def evaluate(
     data: Data,
     usage: Annotated[str, typer.Option(help="validation, Training, PublicTest or PrivateTest.")] = "PublicTest",
     device: Device = "auto",
+    classes: Classes = None,
     ferplus: FerPlus = "",
     as_json: AsJson = False,
 ) -> None:
@@ -270,7 +295,7 @@ def evaluate(
     from fer_utils.inference.recognizer import open_recognizer
     from fer_utils.training.metrics import framing_loss, labelled_part, prediction_table, truth_of
 
-    read, faces = open_recognizer(model, device), load(data, ferplus)
+    read, faces = open_recognizer(model, device), load(data, ferplus, classes or "")
     part = labelled_part(faces, usage)
     answers = prediction_table(read, part)
     found, framing = score_all(answers), framing_loss(read, part, answers)
@@ -294,6 +319,7 @@ def score(
     parameters: Annotated[
         int | None, typer.Option(min=1, help="Compare with our networks nearest to this number of parameters.")
     ] = None,
+    classes: Classes = None,
     ferplus: FerPlus = "",
     as_json: AsJson = False,
 ) -> None:
@@ -309,7 +335,7 @@ def score(
     from fer_utils.analysis.scoring import compare_with_ours, read_answers
     from fer_utils.data.load import load
 
-    faces = load(data, ferplus)
+    faces = load(data, ferplus, classes or "")
     answers = read_answers(predictions, faces, usage, order)
     found = score_all(answers)
     ours = compare_with_ours(answers, faces, usage, parameters) if parameters else []
@@ -337,6 +363,7 @@ def predict(
         typer.Option(dir_okay=False, help=".csv, .json or .parquet; default for CSV and Parquet: submission.csv."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda: use PyTorch, not the bundled ONNX files.")] = None,
+    classes: Classes = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify faces in images, folders, CSV or Parquet.
@@ -348,7 +375,7 @@ def predict(
 
     as_bytes = check_name("ending of --out", out.suffix if out else ".csv", WRITERS)
     skipped: list[FerError] = []
-    table = recognizer.predict(recognizer.open_recognizer(model, device), paths, skipped.append)
+    table = recognizer.predict(recognizer.open_recognizer(model, device), paths, skipped.append, classes or "")
     if "id" in table:
         out = out or Path("submission.csv")
     if out:
@@ -372,6 +399,7 @@ def export(
         Path | None, typer.Option(dir_okay=False, help="File to write; default: MODEL.onnx, MODEL-int8.onnx and so on.")
     ] = None,
     data: Annotated[str, typer.Option(help="FER2013, to calibrate int8-static.")] = "",
+    classes: Classes = None,
 ) -> None:
     """Export a trained network to an ONNX file.
 
@@ -386,7 +414,7 @@ def export(
 
     trained = open_model(model)
     path = out or Path(f"{trained.model}.onnx" if format == "onnx" else f"{trained.model}-{format}.onnx")
-    write(trained, {format: path}, split(load(data))[0].images if data else None)
+    write(trained, {format: path}, split(load(data, classes=classes or ""))[0].images if data else None)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -395,6 +423,7 @@ def bench(
     data: Data = "demo",
     model: Annotated[str, typer.Option(help="A name that `fer models` lists.")] = "mobilenet-46k",
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for each measurement.")] = 20.0,
+    classes: Classes = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure training speed on this CPU.
@@ -405,7 +434,7 @@ def bench(
 
     from fer_utils.training import bench
 
-    found = bench.bench(data, model, seconds)
+    found = bench.bench(data, model, seconds, classes or "")
     if as_json:
         print(json.dumps(found))
         return
@@ -435,6 +464,7 @@ def report(
     device: Annotated[str | None, typer.Option(help="auto (a GPU if there is one), cpu or cuda.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder that contains the run folders.")] = None,
     teacher: Teachers = None,
+    classes: Classes = None,
     author: Annotated[str, typer.Option(help="Author, printed below the title.")] = "",
     figures: Annotated[Path | None, typer.Option(help="Folder to write figures and tables to.")] = None,
     budgets: Annotated[
@@ -454,7 +484,7 @@ def report(
 
     written = make_report(
         out, figures, author, data=data, recipe=recipe, language=language, seeds=seeds, epochs=epochs, device=device,
-        runs_dir=runs and str(runs), teachers=teacher and ",".join(teacher), budgets=budgets,
+        classes=classes, runs_dir=runs and str(runs), teachers=teacher and ",".join(teacher), budgets=budgets,
         budget_seeds=budget_seeds, budget_epochs=budget_epochs,
     )  # fmt: skip
     for path in written:

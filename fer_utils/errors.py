@@ -22,6 +22,19 @@ class Interrupted(FerError):
     exit_code = 130
 
 
+QUOTED = 80  # characters of a user's data that a message repeats at most
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it, shortened if it is long."""
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """A text without what is too much for a message."""
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
+
+
 def check_name(kind: str, name: str, allowed: Iterable[object], advice: str = "") -> str:
     """Return a name if it is allowed; raise `InputError` otherwise."""
     if name not in allowed:

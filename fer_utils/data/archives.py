@@ -15,6 +15,8 @@ from fer_utils.errors import InputError
 # What the readers raise for a damaged or encrypted file.
 DAMAGED = (OSError, EOFError, RuntimeError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
+WORKBOOK = "xl/workbook.xml"  # in an .xlsx
+
 
 def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
     """Open a CSV file, or the CSV in a .zip, .tar, .tar.gz, .gz or .xz, as bytes.
@@ -48,6 +50,8 @@ def _not_one(path: Path, names: Iterable[str]) -> InputError:
 @contextmanager
 def _open_zip(path: Path) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(path) as archive:
+        if WORKBOOK in archive.namelist():
+            raise InputError(f"{path}: an Excel workbook. Save the sheet as CSV (UTF-8) and give that file")
         members = list(filter(_is_csv, archive.namelist()))
         if len(members) != 1:
             raise _not_one(path, members)

@@ -1,5 +1,6 @@
 """The common form of all data sets: gray faces with labels and usages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -32,6 +33,8 @@ class FaceSet:
     ids: np.ndarray | None = None  # str (N,), names of the rows
     votes: np.ndarray | None = None  # uint8 (N, 10), FER+ votes with the columns `votes.BALLOT`, all 0 for none
     duplicate: np.ndarray | None = None  # bool (N,), whether Training also holds the face; set by `mark_duplicates`
+    reading: tuple[str, ...] = ()  # how labels and usages were understood
+    skipped: tuple[str, ...] = ()  # what was not read
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -50,6 +53,10 @@ class FaceSet:
     def __getitem__(self, index: np.ndarray) -> "FaceSet":
         """The faces at `index`, a boolean mask `(N,)` or integer positions."""
         return replace(self, **{k: column[index] for k in COLUMNS if (column := getattr(self, k)) is not None})
+
+    def noted(self, skipped: str) -> "FaceSet":
+        """The same faces, with a note on what was not read."""
+        return replace(self, skipped=(*self.skipped, skipped))
 
     def part(self, usage: str) -> "FaceSet":
         """The labelled faces of one usage; may be empty."""
@@ -97,6 +104,20 @@ def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
         rule = "validation takes a tenth of each class, identical images together. Add faces"
         raise InputError(f"{faces.name}: {len(training)} Training faces are too few: {rule}")
     return training[~held_out], training[held_out]
+
+
+def joined(parts: Sequence[FaceSet], name: str) -> FaceSet:
+    """The faces of several data sets without votes, one after the other; with ids if all have them."""
+    ids = [part.ids for part in parts if part.ids is not None]
+    return FaceSet(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.usage for part in parts]),
+        name,
+        np.concatenate(ids) if len(ids) == len(parts) else None,
+        reading=tuple(dict.fromkeys(line for part in parts for line in part.reading)),
+        skipped=tuple(dict.fromkeys(line for part in parts for line in part.skipped)),
+    )
 
 
 def canonical(faces: FaceSet) -> FaceSet:

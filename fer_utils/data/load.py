@@ -11,25 +11,34 @@ import platformdirs
 import pyarrow as pa
 
 from fer_utils.data.archives import DAMAGED
+from fer_utils.data.arrays import is_npz, read_npy, read_npz
+from fer_utils.data.classes import ADVICE, parse_order
+from fer_utils.data.csv_files import read_csv
 from fer_utils.data.demo import demo_faces
-from fer_utils.data.faces import COLUMNS, FaceSet, mark_duplicates
+from fer_utils.data.faces import COLUMNS, UNLABELLED, FaceSet, mark_duplicates
 from fer_utils.data.folders import read_folder
+from fer_utils.data.parquet_files import read_parquet
 from fer_utils.data.pictures import visible_files
-from fer_utils.data.tables import read_csv, read_parquet
-from fer_utils.data.votes import match_votes, read_votes, require_votes
+from fer_utils.data.votes import LEAST_AGREEMENT, majority, match_votes, read_votes, require_votes
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
 
-READER_VERSION = 5  # increase it when a reader's result changes
+READER_VERSION = 6  # increase it when a reader's result changes
+UNREADABLE = (*DAMAGED, ValueError, KeyError, pa.ArrowException, MemoryError)
+CHECKED_FACES = 100  # faces with votes from which on labels that contradict them are told
 
 
-def load(path: str | Path, ferplus: str = "") -> FaceSet:
+def load(path: str | Path, ferplus: str = "", classes: str = "") -> FaceSet:
     """Load a file or folder that `read` knows, or draw the faces of "demo".
 
     Marks duplicates. Faces of FER2013 get FER+ votes, bundled or from `ferplus`, the path of a `fer2013new.csv` that
-    matches the faces. The result is cached in the user's cache folder (or `FER_CACHE`). Raises `InputError`.
+    matches the faces. `classes` tells the order of the classes (`classes.parse_order`). The result is cached in the
+    user's cache folder (or `FER_CACHE`). Warns of what was not read. Raises `InputError`.
     """
-    faces = mark_duplicates(demo_faces()) if str(path) == "demo" else _load(Path(path).expanduser())
+    order = parse_order(classes)
+    faces = mark_duplicates(demo_faces()) if str(path) == "demo" else _load(Path(path).expanduser(), order)
+    for skipped in faces.skipped:
+        warnings.warn(skipped, stacklevel=2)
     if not ferplus:
         return faces
     votes = match_votes(faces, read_votes(ferplus))
@@ -37,40 +46,56 @@ def load(path: str | Path, ferplus: str = "") -> FaceSet:
     return replace(faces, votes=votes)
 
 
-def _load(path: Path) -> FaceSet:
+def _load(path: Path, order: tuple[str, ...]) -> FaceSet:
     if not path.exists():
-        raise InputError(f"no file or folder {path}: give a CSV, Parquet file or image folder, or 'demo'")
+        raise InputError(f"no file or folder {path}: give a CSV, Parquet or NumPy file, an image folder, or 'demo'")
     if path.name in ("", ".."):  # relative to the working directory; the data set needs a name
         path = path.resolve()
-    cache, mark = _cache_file(path), _mark(path)
+    cache, mark = _cache_file(path, order), _mark(path)
     if (faces := _read_cache(cache, mark, path.name)) is None:
         try:
-            faces = read(path)
-        except (*DAMAGED, ValueError, KeyError, pa.ArrowException) as error:
+            faces = read(path, order)
+        except UNREADABLE as error:
             raise InputError(f"{path}: cannot be read ({error}). Check that it is complete, and FER2013") from error
         faces = mark_duplicates(faces)
         votes = match_votes(faces)
-        faces = replace(faces, votes=votes) if votes.any() else faces
+        faces = _checked(replace(faces, votes=votes), majority(votes)) if votes.any() else faces
         _write_cache(cache, mark, faces)
     return faces
 
 
-def read(path: Path) -> FaceSet:
-    """Read a CSV (also compressed), a Parquet file or a folder of class folders.
+def read(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+    """Read a CSV (also compressed), Parquet or NumPy file, or a folder of class folders or of such files.
 
-    Rows without a usage are Training, or PublicTest if they have no label either. Raises `InputError` with the file,
-    the row, what was found and what is allowed.
+    `order` names the classes of labels that are numbers. Rows without a usage have that which the name of the file
+    tells; else they are Training, or PublicTest if they have no label either. Raises `InputError` with the file, the
+    row, what was found and what is allowed.
     """
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(path, order)
     with path.open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    return read_parquet(path) if parquet else read_csv(path)
+        start = file.read(6)
+    if start.startswith(b"PAR1"):
+        return read_parquet(path, order)
+    if start == b"\x93NUMPY":
+        return read_npy([path], path, order)
+    return read_npz(path, order) if is_npz(path) else read_csv(path, order)
 
 
-def _cache_file(path: Path) -> Path:
+def _checked(faces: FaceSet, seen: np.ndarray) -> FaceSet:
+    """Note labels that mostly contradict what voters have `seen`: their order of classes is another."""
+    known = (faces.labels != UNLABELLED) & (seen != UNLABELLED)
+    agreement = np.mean((seen == faces.labels)[known]) if known.any() else 1.0
+    if known.sum() < CHECKED_FACES or agreement >= LEAST_AGREEMENT:
+        return faces
+    found = f"the labels agree with FER+'s voters on {agreement:.0%} of {known.sum():,} faces"
+    return faces.noted(f"{faces.name}: {found}; FER2013's own agree on most. Check the classes, and {ADVICE}")
+
+
+def _cache_file(path: Path, order: tuple[str, ...] = ()) -> Path:
     folder = os.environ.get("FER_CACHE") or platformdirs.user_cache_path("fer_utils")
-    return Path(folder) / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}.npz"
+    named = os.fsencode(path.resolve()) + ",".join(order).encode()
+    return Path(folder) / f"{hashlib.sha256(named).hexdigest()[:16]}.npz"
 
 
 def _mark(path: Path) -> str:
@@ -79,7 +104,8 @@ def _mark(path: Path) -> str:
     files = visible_files(path) if path.is_dir() else [path]
     for file in filter(Path.exists, files):  # skips broken links
         stat = file.stat()
-        mark.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
+        mark.update(os.fsencode(file.relative_to(path)))
+        mark.update(f" {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
     return mark.hexdigest()
 
 
@@ -88,7 +114,9 @@ def _read_cache(cache: Path, mark: str, name: str) -> FaceSet | None:
         with np.load(cache) as stored:  # zip checks the CRC of every array
             if stored["mark"].item() != mark:
                 return None
-            return FaceSet(name=name, **{column: stored[column] for column in COLUMNS if column in stored})
+            faces = FaceSet(name=name, **{column: stored[column] for column in COLUMNS if column in stored})
+            reading, skipped = (tuple(map(str, stored[name])) for name in ("reading", "skipped"))
+            return replace(faces, reading=reading, skipped=skipped)
     except (*DAMAGED, ValueError, KeyError):
         return None
 
@@ -97,6 +125,7 @@ def _write_cache(cache: Path, mark: str, faces: FaceSet) -> None:
     try:
         with atomic_path(cache) as draft:
             columns = {name: column for name in COLUMNS if (column := getattr(faces, name)) is not None}
+            columns |= {"reading": np.array(faces.reading, str), "skipped": np.array(faces.skipped, str)}
             np.savez(draft, mark=mark, **columns)
     except OSError as error:
         warnings.warn(f"no cache for {faces.name} ({error}): the next run reads it again", stacklevel=3)

@@ -20,6 +20,8 @@ IMAGE_SUFFIXES = {
 UNREADABLE_SUFFIXES = {".heic", ".heif", ".jxl"}  # images too: reading them fails with a message
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names of these
 IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
+LARGEST_PX = 64_000_000  # pixels of an image, so that a small file cannot fill the memory
+CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
 LEVELS_16_BITS = 257  # gray levels of 16 bits for each of 8 bits
 SMALLEST_PX = 16  # a smaller image is only a blur when scaled up
 
@@ -28,19 +30,52 @@ def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
     """Read a file or bytes as a gray face, uint8 `(48, 48)`.
 
     Applies the EXIF orientation, lays transparent pixels on white, scales 16 bits to 8, cuts out the central square and
-    scales it. Raises `InputError`, which names `where`, for anything but an image with at least 16 pixels a side.
+    scales it. Raises `InputError`, which names `where`, for anything but an image with at least 16 pixels a side and at
+    most 64 million pixels.
     """
     try:
         with Image.open(source, formats=FORMATS) as image:
+            if image.width * image.height > LARGEST_PX:
+                found = f"{image.width:,}x{image.height:,} pixels, allowed are {LARGEST_PX:,} in all"
+                raise InputError(f"{where}: {found}. Cut out the face")
             picture = _gray(ImageOps.exif_transpose(image), image.format or "", where)
     except InputError:
         raise
     except Exception as error:  # Pillow's readers raise almost anything on a damaged file
         raise InputError(f"{where}: not a readable image ({error}). Replace or remove it") from None
+    return _square(picture, where)
+
+
+def _square(picture: Image.Image, where: str) -> np.ndarray:
+    """The central square of a gray picture, scaled: uint8 `(48, 48)`."""
     if min(picture.size) < SMALLEST_PX:
         size = f"{picture.width}x{picture.height} pixels"
         raise InputError(f"{where}: {size}, expected at least {SMALLEST_PX} a side. Replace or remove it")
     return np.asarray(ImageOps.fit(picture, (SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))
+
+
+def gray_faces(array: np.ndarray, where: str) -> np.ndarray:
+    """Pixels of any whole-number type as gray faces, uint8 `(N, 48, 48)`.
+
+    `array` is `(N, H, W)`, or has 1, 3 or 4 channels last, or 1 or 3 after N, or is `(N, 2304)`. Raises `InputError`,
+    which names `where`, for other shapes and for values other than 0, 1, ..., 255.
+    """
+    if array.ndim == 2 and array.shape[1] == SIDE_PX**2:
+        array = array.reshape(-1, SIDE_PX, SIDE_PX)
+    if array.ndim == 4 and array.shape[1] in CHANNELS and array.shape[3] not in CHANNELS:
+        array = np.moveaxis(array, 1, 3)
+    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in CHANNELS)):
+        raise InputError(
+            f"{where}: pixels of shape {array.shape}; expected are images such as (N, {SIDE_PX}, {SIDE_PX})"
+        )
+    if array.dtype.kind not in "biuf" or not ((array >= 0) & (array <= 255) & (array == np.floor(array))).all():
+        advice = "If they are scaled to 0..1, multiply by 255 and round"
+        raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {advice}")
+    pixels = array.astype(np.uint8)
+    if pixels.shape[1:] == (SIDE_PX, SIDE_PX):
+        return pixels
+    pixels = pixels[..., 0] if pixels.shape[3:] == (1,) else pixels
+    return np.stack([_square(_gray(Image.fromarray(each), "", where), where) for each in pixels])
 
 
 def _gray(image: Image.Image, format: str, where: str) -> Image.Image:

@@ -12,14 +12,26 @@ WORDS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), TEST),
     **dict.fromkeys(("validation", "val", "valid", "dev", "development"), VALIDATION),
 }  # fmt: skip
-ENDINGS = ("set", "data", "split", "images", "faces")  # as in `test_set` or `Test Data`
+ENDINGS = ("", "set", "data", "split", "images", "faces")  # as in `test_set` or `Test Data`
 ALLOWED_USAGES = f"{', '.join(USAGES)}, or words such as train, val and test"
 
 
 def part_of(name: str) -> str | None:
-    """The part that a folder's or column's word names, in any case and with any separators; None for other words."""
+    """The part that a word names, in any case and with any separators; None for other words."""
     word = re.sub(r"[\W\d_]", "", name.lower())
-    return next((WORDS[short] for ending in ("", *ENDINGS) if (short := word.removesuffix(ending)) in WORDS), None)
+    return next((WORDS[short] for ending in ENDINGS if (short := word.removesuffix(ending)) in WORDS), None)
+
+
+def part_in(name: str) -> str | None:
+    """The part that a file's or folder's name contains as words of its own, such as `fer_test`; None if several."""
+    words = re.findall(r"[^\W\d_]+", name)
+    runs = [(i, j) for i in range(len(words)) for j in range(len(words), i, -1)]
+    found = {(i, j): part for i, j in runs if (part := part_of("".join(words[i:j])))}
+    # The longest run of words counts: `public test` is not any test.
+    longest = {
+        part for (i, j), part in found.items() if not any(a <= i and j <= b for a, b in found if (a, b) != (i, j))
+    }
+    return longest.pop() if len(longest) == 1 else None
 
 
 def usage_by_part(parts: Iterable[str | None]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def make_report(
     questions = [each for each in parameters if "target" not in each]  # all but the one on people
     data = _common(questions, "data")
     language, runs_dir = (_common(parameters, name) for name in ("language", "runs_dir"))
-    check_glyphs(author + ("" if data == PUBLISHED else load(data).name))
+    check_glyphs(author + ("" if data == PUBLISHED else load(data, classes=_common(parameters, "classes")).name))
     for source in sources:
         export.check_markdown(nbformat.read(source, as_version=4), execute.NOTEBOOKS)
     table = _train(parameters if data == PUBLISHED else questions)

@@ -9,6 +9,8 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from fer_utils.analysis.published import PUBLISHED, published_runs, trained_alike
+from fer_utils.data.faces import FaceSet
+from fer_utils.data.load import load
 from fer_utils.errors import InputError, check_name
 from fer_utils.models import matched
 from fer_utils.models.bundled import bundled
@@ -27,12 +29,19 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "runs_dir": (str,),
     "teachers": (str,),
     "language": (str,),
+    "classes": (str,),
     "budgets": (str,),
     "budget_seeds": (str, int),
     "budget_epochs": (int,),
     "target": (str,),
 }
-UNTRAINED = {"recipe": "quick", "epochs": 0, "device": "auto", "teachers": ""}  # values of parameters of training
+UNTRAINED = {
+    "recipe": "quick",
+    "epochs": 0,
+    "device": "auto",
+    "teachers": "",
+    "classes": "",
+}  # values of parameters of training
 NEEDED = PARAMETERS.keys() - {"budgets", "budget_seeds", "budget_epochs", "target"}  # in every notebook
 
 
@@ -69,6 +78,11 @@ def _selected(table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFram
     if parameters["seeds"] == "":
         return table
     return table[table.seed.isin(whole_numbers(str(parameters["seeds"])))]
+
+
+def load_faces(data: str, classes: str) -> FaceSet | None:
+    """The faces of a notebook's parameter `data`; None if it is "published"."""
+    return None if data == PUBLISHED else load(resolve_path(data), classes=classes)
 
 
 def ablation_study(**parameters: Any) -> pd.DataFrame:
@@ -115,6 +129,7 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         teachers=[name if bundled(name) else resolve_path(name) for name in split_names(parameters["teachers"])],
         device=parameters["device"],
         target=parameters.get("target", "labels"),
+        classes=parameters["classes"],
     )
     data, runs_dir = (resolve_path(parameters[name]) for name in ("data", "runs_dir"))
     with live_progress(parameters["language"]) as watch:

@@ -6,30 +6,28 @@ import ipywidgets as widgets
 import pandas as pd
 
 from fer_utils.analysis import confusion
-from fer_utils.analysis.published import PUBLISHED
 from fer_utils.data.faces import CLASSES, FaceSet
-from fer_utils.data.load import load
 from fer_utils.report.face_figures import confused
 from fer_utils.report.language import labels
 from fer_utils.report.outputs import Figure, is_interactive, png
 
 
-def explore_errors(table: pd.DataFrame, name: str, language: str, data: str) -> "Figure | Explorer":
+def explore_errors(table: pd.DataFrame, name: str, language: str, faces: FaceSet | None) -> "Figure | Explorer":
     """An explorer of the errors of a table's networks; in a batch run, a picture of the most frequent error.
 
-    `data` is the path of the data set whose faces are shown; with "published" there are none.
+    `faces` is the data set whose faces are shown, if there is one.
     """
-    explorer = Explorer(table, name, language, data)
+    explorer = Explorer(table, name, language, faces)
     return explorer if is_interactive() else explorer.figure()
 
 
 class Explorer:
     """Three menus, the figure of what they choose, and a line for errors."""
 
-    def __init__(self, table: pd.DataFrame, name: str, language: str, data: str):
+    def __init__(self, table: pd.DataFrame, name: str, language: str, faces: FaceSet | None):
         strings, models = labels(language), list(table.sort_values("parameters").model.unique())
         self.table, self.name, self.language = table, name, language
-        self.faces: FaceSet | None = None if data == PUBLISHED else load(data)
+        self.faces = faces
         label, predicted = _most_frequent_error(confusion.predictions_of(table, models[0]))
         names = [(strings[each], number) for number, each in enumerate(CLASSES)]
         self.model = widgets.Dropdown(options=models, value=models[0], description=strings["model"])

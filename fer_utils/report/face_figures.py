@@ -5,10 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from fer_utils.analysis.published import PUBLISHED
 from fer_utils.data import demo
 from fer_utils.data.faces import CLASSES, FaceSet
-from fer_utils.data.load import load
 from fer_utils.report.language import Labels, labels
 from fer_utils.report.outputs import Figure
 from fer_utils.report.style import DARK, GRAY, style
@@ -18,9 +16,9 @@ SHOWN = 10  # faces of one cell of a confusion matrix
 LARGEST = 2  # probabilities named beside a face
 
 
-def samples(data: str, name: str, language: str) -> Figure:
-    """Faces of each expression from Training; drawn ones if `data` is "published" or "demo"."""
-    strings, faces = labels(language), load("demo" if data == PUBLISHED else data).part("Training")
+def samples(data: FaceSet | None, name: str, language: str) -> Figure:
+    """Faces of each expression from Training; drawn ones without a data set."""
+    strings, faces = labels(language), (data or demo.demo_faces()).part("Training")
     shown = {
         label: rows[np.linspace(0, len(rows) - 1, SAMPLES).astype(int)]
         for label in range(len(CLASSES))
@@ -35,7 +33,7 @@ def samples(data: str, name: str, language: str) -> Figure:
             line[0].set_ylabel(strings[CLASSES[label]], rotation=0, ha="right", va="center")
     counts = np.bincount(faces.labels, minlength=len(CLASSES))
     sheet = pd.DataFrame([(CLASSES[label], counts[label]) for label in shown], columns=["expression", "faces"])
-    text = strings("samples_caption", drawn=faces.name == demo.NAME, faces=len(faces), published=data == PUBLISHED)
+    text = strings("samples_caption", drawn=faces.name == demo.NAME, faces=len(faces), published=data is None)
     return Figure(name, text, drawing, sheet)
 
 

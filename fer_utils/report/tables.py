@@ -7,10 +7,9 @@ from fer_utils.analysis import confusion, people
 from fer_utils.analysis.comparisons import matched_pairs
 from fer_utils.analysis.compression import compressed
 from fer_utils.analysis.method_facts import recipes
-from fer_utils.analysis.published import FORMATS, PUBLISHED, original, peers_of
+from fer_utils.analysis.published import FORMATS, original, peers_of
 from fer_utils.analysis.summary import Results, earlier, final_measure, measures, shown_seed, stated_measures, summarize
-from fer_utils.data.faces import CLASSES
-from fer_utils.data.load import load
+from fer_utils.data.faces import CLASSES, FaceSet
 from fer_utils.data.people import ODD
 from fer_utils.models import blocks, weights, zoo
 from fer_utils.models.bundled import DATA_OF_TARGET
@@ -226,17 +225,16 @@ def _hyperparameters(recipe: Recipe, strings: Labels) -> dict[str, str]:
     }
 
 
-def compression_table(table: pd.DataFrame, name: str, language: str, data: str) -> Table | Absent:
-    """The smallest MobileNet and plain CNN in every file format, measured anew unless `data` is "published".
+def compression_table(table: pd.DataFrame, name: str, language: str, faces: FaceSet | None) -> Table | Absent:
+    """The smallest MobileNet and plain CNN in every file format: measured anew on faces, published without.
 
     The published measurements have no plain CNN, and only the smallest MobileNet.
     """
     strings, measure, models = labels(language), final_measure(table), confusion.examples(table)[:2]
-    if data == PUBLISHED:
+    if faces is None:
         found = FORMATS[FORMATS.model.isin(models)]
     else:
         runs = [table[table.model == model].sort_values("seed").run.iloc[0] for model in models]
-        faces = load(data)
         found = pd.concat([compressed(weights.open_model(run), faces, measure) for run in runs])
     if found.empty:
         return Absent(strings["no_formats"])

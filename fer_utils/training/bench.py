@@ -138,7 +138,7 @@ def plain_load_seconds(data: str) -> float | None:
     return time.perf_counter() - start
 
 
-def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
+def bench(data: str, model: str, seconds: float = 20.0, classes: str = "") -> dict[str, Any]:
     """Measure training speed on the CPU, `seconds` for each measurement.
 
     `rates` holds every rate in images per second. `images_per_second` is our loop with one single-threaded run per
@@ -146,9 +146,9 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
     per core. `load_ratio_to_plain` is the plain loading time over ours without a cache; None unless `data` is a CSV.
     """
     with TemporaryDirectory() as cache, patch.dict(os.environ, {"FER_CACHE": cache}):
-        cold, cached = timeit.repeat(partial(load, data), repeat=2, number=1)
+        cold, cached = timeit.repeat(partial(load, data, classes=classes), repeat=2, number=1)
     plain_load = plain_load_seconds(data)
-    training = labelled_part(load(data), "Training")
+    training = labelled_part(load(data, classes=classes), "Training")
     faces = training[np.random.default_rng(0).permutation(len(training))[:FACES]]
     chosen = replace(named_recipe("full"), sides_px=(SIDE_PX,), epochs=10_000)  # more than fit into the time
     ours = [partial(step, model, faces, chosen), partial(loop, model, faces, chosen)]
@@ -159,7 +159,7 @@ def bench(data: str, model: str, seconds: float = 20.0) -> dict[str, Any]:
     plural = "s" if cores() > 1 else ""
     one, side = f"one run, {cores()} thread{plural}", f"{cores()} run{plural} side by side, 1 thread each"
     rates = {
-        f"the plain way: {one}": rate_of_plain,
+        f"the plain loop: {one}": rate_of_plain,
         f"our step alone: {one}": step_one,
         f"our step alone: {side}": step_side,
         f"our loop: {one}": loop_one,

@@ -206,7 +206,7 @@ def run_study(study: Study, job: Job, launcher: str = "local", out: Path | None 
     runs fail, `Interrupted` on Ctrl-C.
     """
     launch = LAUNCHERS[check_name("launcher", launcher, LAUNCHERS)]
-    faces = load(job.data, job.ferplus)
+    faces = load(job.data, job.ferplus, study.classes)
     planned = plan(study, faces, job.runs_dir)
     copy = job.runs_dir / "studies" / f"{hashlib.sha256(repr(study).encode()).hexdigest()[:12]}.toml"
     try:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fer_utils.data.classes import parse_order
 from fer_utils.data.targets import TARGETS
 from fer_utils.errors import InputError, check_name, unknown
 from fer_utils.files import atomic_write
@@ -53,6 +54,7 @@ class Study:
 
     stages: tuple[Stage, ...]
     records: Path | None = None
+    classes: str = ""  # the order of the classes of labels that are numbers
 
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
@@ -63,6 +65,7 @@ class Study:
                 _check_stage(stage, self.by_name)
             except InputError as error:  # a single stage may come from flags and then has no name
                 raise InputError(f"stage {stage.name!r}: {error}" if len(self.stages) > 1 else str(error)) from None
+        parse_order(self.classes)
         if not self.stages:
             raise InputError("a study needs at least one [[stage]]")
         self.order  # noqa: B018  refuses cycles
@@ -134,15 +137,18 @@ def read_study(path: Path) -> Study:
         raise InputError(f"{path}: not a study file ({error})") from None
     try:
         for key in content:
-            check_name("key in study:", key, (*DEFAULT_KEYS, "records", "stage"))
+            check_name("key in study:", key, (*DEFAULT_KEYS, "records", "classes", "stage"))
         tables = content.get("stage", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise InputError("stages must be tables under [[stage]]")
         if not isinstance(content.get("records", ""), str):
             raise InputError(f"records = {content['records']!r}; allowed is the path of a folder")
+        if not isinstance(content.get("classes", ""), str):
+            raise InputError(f'classes = {content["classes"]!r}; allowed is a text such as "angry,disgust,-"')
         defaults = {key: content[key] for key in DEFAULT_KEYS if key in content}
         stages = tuple(_stage(defaults | table, number, path.parent) for number, table in enumerate(tables, 1))
-        return Study(stages, path.parent / content["records"] if "records" in content else None)
+        records = path.parent / content["records"] if "records" in content else None
+        return Study(stages, records, content.get("classes", ""))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -174,6 +180,7 @@ def _beside(folder: Path, name: str) -> str:
 def write_study(study: Study, path: Path) -> None:
     """Write a study file for `read_study`."""
     lines = [] if study.records is None else [f"records = {json.dumps(str(study.records.resolve()))}"]
+    lines += [f"classes = {json.dumps(study.classes)}"] if study.classes else []
     for stage in study.stages:
         lines += ["", "[[stage]]"]
         for key in STAGE_KEYS:
@@ -196,13 +203,14 @@ def single_stage(
     teachers: Sequence[str] = (),
     device: str = "auto",
     start: str = "",
+    classes: str = "",
 ) -> Study:
     """A study of one stage. `precision` auto is the fastest on the device."""
     if precision == "auto":
         precision = fastest_precision(pick_device(device))
     unique_models, unique_seeds = tuple(dict.fromkeys(models)), tuple(dict.fromkeys(seeds))
     stage = Stage("runs", unique_models, unique_seeds, recipe, epochs, target, precision, tuple(teachers), start)
-    return Study((stage,))
+    return Study((stage,), classes=classes)
 
 
 def split_names(*texts: str) -> list[str]:

@@ -18,9 +18,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every path that was read and not taken from the cache."""
     paths: list[Path] = []
 
-    def read(path: Path) -> FaceSet:
+    def read(path: Path, order: tuple[str, ...]) -> FaceSet:
         paths.append(path)
-        return original(path)
+        return original(path, order)
 
     original = module.read
     monkeypatch.setattr(module, "read", read)

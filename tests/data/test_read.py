@@ -133,8 +133,12 @@ def test_no_picture_is_passed_over_in_silence(faces: FaceSet, tmp_path: Path) ->
     assert sorted(read(tmp_path / "faces").labels) == [CLASSES.index("happy"), CLASSES.index("sad")]
     (tmp_path / "faces" / "happy" / "c.psd").write_bytes(b"")
     (tmp_path / "faces" / "labels.txt").write_text("that is no picture, and lies in no class folder")
-    with pytest.warns(UserWarning, match=r"ignored 1 files in class folders, such as .*c\.psd; allowed are \.avif, "):
-        read(tmp_path / "faces")
+    assert "ignored 1 files in class folders, such as" in read(tmp_path / "faces").skipped[0]
+    for _ in range(2):  # read, and from the cache
+        with pytest.warns(
+            UserWarning, match=r"ignored 1 files in class folders, such as .*c\.psd; allowed are \.avif, "
+        ):
+            load(tmp_path / "faces")
     (tmp_path / "faces" / "happy" / "c.psd").rename(tmp_path / "faces" / "happy" / "c.heic")
     with pytest.raises(InputError, match=r"c\.heic: not a readable image"):
         read(tmp_path / "faces")
@@ -165,7 +169,7 @@ def test_a_folder_that_could_be_any_part_is_refused_beside_known_ones(faces: Fac
     for part in ("train", "holdout"):
         (tmp_path / part / "happy").mkdir(parents=True)
         (tmp_path / part / "happy" / "Training day.png").write_bytes(png(faces.images[0]))
-    with pytest.raises(InputError, match=r"beside folders such as train and test lies 'holdout'"):
+    with pytest.raises(InputError, match=r"beside those of train and test lies 'holdout'"):
         read(tmp_path)
     (tmp_path / "holdout").rename(tmp_path / "test")  # a name such as Training_123 would count, not this one
     assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
@@ -197,12 +201,12 @@ def test_a_column_split_tells_the_usage_and_labels_the_class(
     columns = {"image": encoded, "labels": few.labels, "split": words}
     pyarrow.parquet.write_table(pa.table(columns), tmp_path / "split.parquet")
     for name in ("split.csv", "split.parquet"):
-        found = read(tmp_path / name)
+        found = read(tmp_path / name, CLASSES)
         assert list(found.usage) == usages
         assert list(found.labels) == list(few.labels)
-    pyarrow.parquet.write_table(pa.table(columns | {"usage": words}), tmp_path / "both.parquet")
+    pyarrow.parquet.write_table(pa.table(columns | {"usage": words[::-1]}), tmp_path / "both.parquet")
     with pytest.raises(InputError, match=r"the columns split and usage are both the usage\. Drop one of them"):
-        read(tmp_path / "both.parquet")
+        read(tmp_path / "both.parquet", CLASSES)
     pyarrow.parquet.write_table(pa.table(columns | {"split": ["somewhere"] * len(words)}), tmp_path / "odd.parquet")
     with pytest.raises(InputError, match="row 0: split 'somewhere', allowed are Training, PublicTest, PrivateTest, or"):
         read(tmp_path / "odd.parquet")
@@ -264,17 +268,17 @@ def test_a_bad_row_in_a_parquet_is_refused(faces: FaceSet, tmp_path: Path) -> No
     pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
     with pytest.raises(InputError, match=r"row 1: label 9, allowed are 0\.\.6"):
         read(tmp_path / "bad.parquet")
-    for label in (2.7, "happy"):
+    for label in (2.7, "smug"):
         table = pa.table({"image": [png(faces.images[0])], "label": [label]})
         pyarrow.parquet.write_table(table, tmp_path / "bad.parquet")
         with pytest.raises(InputError, match=rf"row 0: label {label!r}, allowed are"):
             read(tmp_path / "bad.parquet")
     pyarrow.parquet.write_table(pa.table({"image": ["a.png"], "label": [0]}), tmp_path / "bad.parquet")
-    with pytest.raises(InputError, match="column 'image' has type string; expected are image files as bytes"):
+    with pytest.raises(InputError, match="row 0: 'a\\.png' as image; expected are 2304 pixels"):
         read(tmp_path / "bad.parquet")
     table = pa.table({"image": [png(faces.images[0])] * 2, "label": [2.0, float("nan")]})
     pyarrow.parquet.write_table(table, tmp_path / "floats.parquet")
-    assert read(tmp_path / "floats.parquet").labels.tolist() == [2, UNLABELLED]
+    assert read(tmp_path / "floats.parquet", CLASSES).labels.tolist() == [2, UNLABELLED]
 
 
 def test_hidden_files_are_no_faces(faces: FaceSet, tmp_path: Path) -> None:
@@ -307,7 +311,7 @@ def test_pictures_in_class_folders_may_have_any_size_of_a_face(faces: FaceSet, t
         (b"\0\0\0\x18ftypheic\0\0\0\0", r"\(binary data\); allowed are CSV"),  # a photograph of a telephone
         (b"\x1f\x8bnot gzip at all", r"cannot be read .*allowed are CSV"),
         (gzip.compress(b"", mtime=0)[:10] + b"\x07" * 9, "allowed are CSV"),  # a time would change the test's name
-        (b",emotion,pixels,Usage\n", r"are \['', 'emotion', 'pixels', 'Usage'\]; allowed .* and id, each at most once"),
+        (b"emotion,pixels,face\n", r"are \['emotion', 'pixels', 'face'\]; allowed .* and id, each at most once"),
     ],
 )
 def test_what_is_no_data_set_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
@@ -363,5 +367,4 @@ def test_labels_that_count_classes_in_another_order_are_ours(faces: FaceSet, tmp
         pyarrow.parquet.write_table(table, tmp_path / "bare.parquet")
         assert len(read(tmp_path / "bare.parquet")) == len(faces)
     strange = hugging_face(tmp_path / "strange.parquet", faces, [*sorted(CLASSES), "contempt"])
-    with pytest.raises(InputError, match=r"strange\.parquet: unknown class 'contempt' in the metadata; allowed are"):
-        read(strange)
+    assert set(read(strange).labels) == set(range(7))  # no face has that class

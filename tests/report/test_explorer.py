@@ -4,6 +4,7 @@ import pytest
 
 from fer_utils.analysis import confusion
 from fer_utils.analysis.published import published_runs, trained_alike
+from fer_utils.data.load import load
 from fer_utils.report import explorer, face_figures
 from fer_utils.report.explorer import Explorer, explore_errors
 from fer_utils.report.outputs import Figure
@@ -12,7 +13,7 @@ TABLE = trained_alike(published_runs(), ["mobilenet-46k", "cnn-48k"])
 
 
 def test_the_explorer_shows_the_cell_that_is_picked() -> None:
-    shown = Explorer(TABLE, "explorer", "en", "published")
+    shown = Explorer(TABLE, "explorer", "en", None)
     said = confusion.predictions_of(TABLE, "mobilenet-46k")
     assert shown.model.value == "mobilenet-46k"
     assert shown.label.value != shown.predicted.value  # the most frequent error
@@ -28,7 +29,7 @@ def test_the_explorer_shows_the_cell_that_is_picked() -> None:
 
 
 def test_an_error_in_the_explorer_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Explorer(TABLE, "explorer", "en", "published")
+    shown = Explorer(TABLE, "explorer", "en", None)
 
     def fail(*_: object) -> Figure:
         raise ValueError("no such cell")
@@ -39,13 +40,13 @@ def test_an_error_in_the_explorer_is_shown(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_batch_run_has_a_picture_without_widgets() -> None:
-    figure = explore_errors(TABLE, "explorer", "en", "published")
+    figure = explore_errors(TABLE, "explorer", "en", None)
     assert isinstance(figure, Figure)
     assert not any("widget" in kind for kind in figure._repr_mimebundle_()[0])
 
 
 def test_faces_of_a_cell_are_found_by_their_pixels(csv_file: Path) -> None:
-    faces = face_figures.load(str(csv_file))
+    faces = load(csv_file)
     said = confusion.predictions_of(TABLE, "mobilenet-46k").head(20).assign(label=0, predicted=1)
     said["face"] = [f"{digest:016x}" for digest in faces.digests[:20]]
     figure = face_figures.confused(said, 0, 1, "cell", "en", faces)
@@ -57,8 +58,8 @@ def test_faces_of_a_cell_are_found_by_their_pixels(csv_file: Path) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh-TW"])
 def test_the_sheet_of_samples_says_whose_faces_it_shows(language: str, csv_file: Path) -> None:
-    own = face_figures.samples(str(csv_file), "samples", language)
-    drawn = face_figures.samples("published", "samples", language)
+    own = face_figures.samples(load(csv_file), "samples", language)
+    drawn = face_figures.samples(None, "samples", language)
     assert len(own.drawing.axes) == 7 * face_figures.SAMPLES
     assert {"en": "Drawn faces", "zh-TW": "示範臉孔"}[language] in drawn.caption
     assert {"en": "Drawn faces", "zh-TW": "示範臉孔"}[language] not in own.caption

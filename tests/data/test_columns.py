@@ -1,0 +1,330 @@
+"""Tables, arrays and folders as people have them: each kind is understood, or refused by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from fer_utils.data.classes import parse_order
+from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.load import load, read
+from fer_utils.errors import InputError
+from tests.conftest import faces_of, pixels
+from tests.data.test_read import png
+
+ALPHABET = tuple(sorted(CLASSES))
+CK = (*CLASSES, "-")
+
+
+@pytest.fixture(scope="module")
+def few() -> FaceSet:
+    """Two faces of each class, some of each usage."""
+    return faces_of(14)
+
+
+def same(found: FaceSet, expected: FaceSet) -> None:
+    np.testing.assert_array_equal(found.images, expected.images)
+    assert found.labels.tolist() == expected.labels.tolist()
+    assert found.usage.tolist() == expected.usage.tolist()
+
+
+def rows_of(faces: FaceSet) -> pd.DataFrame:
+    """The columns of fer2013.csv."""
+    return pd.DataFrame({"emotion": faces.labels, "pixels": list(map(pixels, faces.images)), "Usage": faces.usage})
+
+
+def bracketed(text: str) -> str:
+    return f"[{text.replace(' ', ', ')}]"
+
+
+CSV: dict[str, Any] = {
+    "semicolon": lambda t: t.to_csv(index=False, sep=";"),
+    "tab": lambda t: t.to_csv(index=False, sep="\t"),
+    "byte order mark": lambda t: "\ufeff" + t.to_csv(index=False, sep=";"),
+    "float labels": lambda t: t.astype({"emotion": float}).to_csv(index=False),
+    "names": lambda t: t.assign(emotion=[CLASSES[i].title() for i in t.emotion]).to_csv(index=False),
+    "usage in other words": lambda t: t.replace({"Usage": {"Training": "train", "PublicTest": "TEST"}}).to_csv(
+        index=False
+    ),
+    "brackets and commas": lambda t: t.assign(pixels=t.pixels.map(bracketed)).to_csv(index=False),
+    "commas": lambda t: t.assign(pixels=t.pixels.str.replace(" ", ",")).to_csv(index=False),
+    "two blanks": lambda t: t.assign(pixels=t.pixels.str.replace(" ", "  ")).to_csv(index=False),
+    "lines": lambda t: t.assign(pixels=t.pixels.str.replace(" ", "\n", n=9)).to_csv(index=False),
+    "as numpy prints": lambda t: t.assign(pixels=[str(np.array(p.split(), int)) for p in t.pixels]).to_csv(index=False),
+    "decimal points": lambda t: t.assign(pixels=t.pixels.str.replace(" ", ".0 ")).to_csv(index=False),
+    "blank lines": lambda t: t.to_csv(index=False).replace("\n", "\n\n"),
+    "an empty tail": lambda t: t.to_csv(index=False) + ",,\n" * 3 + " , ,\n",
+    "quoted names": lambda t: t.to_csv(index=False, quoting=1),
+    "a column named twice over": lambda t: t.assign(label=t.emotion).to_csv(index=False),
+}
+
+
+@pytest.mark.parametrize("kind", CSV)
+def test_a_csv_is_read_as_people_save_it(kind: str, few: FaceSet, tmp_path: Path) -> None:
+    with np.printoptions(threshold=10_000):
+        (tmp_path / "faces.csv").write_text(CSV[kind](rows_of(few)), encoding="utf-8")
+    same(read(tmp_path / "faces.csv"), few)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_csv_may_be_utf_16(encoding: str, few: FaceSet, tmp_path: Path) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    text = mark + rows_of(few).to_csv(index=False, sep="\t")
+    (tmp_path / "faces.csv").write_text(text, encoding=encoding)
+    same(read(tmp_path / "faces.csv"), few)
+    (tmp_path / "faces.csv").write_text(
+        text.replace("\t0\t", "\t900\t").replace("\n3\t", "\n9\t", 1), encoding=encoding
+    )
+    with pytest.raises(InputError, match=r"line 5: emotion '9', allowed"):
+        read(tmp_path / "faces.csv")
+
+
+@pytest.mark.parametrize("name", ["pixel{}", "p{}", "px_{}", "{}"])
+def test_pixels_may_have_a_column_each(name: str, few: FaceSet, tmp_path: Path) -> None:
+    flat = pd.DataFrame(few.images.reshape(14, -1), columns=[name.format(i + 1) for i in range(2304)])
+    table = pd.concat([flat.iloc[:, ::-1], rows_of(few).drop(columns="pixels")], axis=1)  # in any order
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    table.to_parquet(tmp_path / "faces.parquet")
+    same(read(tmp_path / "faces.csv"), few)
+    same(read(tmp_path / "faces.parquet"), few)
+    table.drop(columns=name.format(7)).to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(InputError, match=r"line 1: the columns are \[.{70,78}\.\.\.; allowed are emotion"):
+        read(tmp_path / "faces.csv")
+
+
+def test_an_index_and_other_columns_are_named_every_time(few: FaceSet, tmp_path: Path) -> None:
+    rows_of(few).assign(filename="a.png").to_csv(tmp_path / "faces.csv")
+    for _ in range(2):  # read, and from the cache
+        with pytest.warns(UserWarning, match=r"faces\.csv: ignored the columns \['', 'filename'\]"):
+            same(load(tmp_path / "faces.csv"), few)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("fold", range(14), r"the column 'fold' could tell a label or a usage"),
+        ("second label", range(14), r"the column 'second label' could tell a label or a usage"),
+        ("is_test", [0, 1] * 7, r"the column 'is_test' could tell a label or a usage"),
+        ("where", ["train", "test"] * 7, r"the column 'where' seems to hold usages\. Name it so, or delete it"),
+        ("seen", ["sad", "Happy"] * 7, r"the column 'seen' seems to hold labels\. Name it so, or delete it"),
+        ("label", [6] * 14, r"line 2: emotion and label are different classes\. Delete one of them"),
+        ("split", ["test"] * 14, r"the columns Usage and split are both the usage\. Drop one of them"),
+    ],
+)
+def test_no_column_that_could_change_labels_or_usages_is_passed_over(
+    column: str, values: Any, message: str, few: FaceSet, tmp_path: Path
+) -> None:
+    rows_of(few).assign(**{column: list(values)}).to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "faces.csv")
+
+
+def test_a_bad_row_is_named_by_its_first_line_and_quoted_in_short(few: FaceSet, tmp_path: Path) -> None:
+    table = rows_of(few)
+    table["pixels"] = table.pixels.str.replace(" ", "\n", n=9)
+    table.loc[2, "pixels"] = table.pixels[2].replace(" ", " x" + 500 * "9", 1)
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(InputError, match=r"line 22: pixel 'x9{70,80}\.\.\., allowed are 0\.\.255"):
+        read(tmp_path / "faces.csv")
+    (tmp_path / "faces.csv").write_text("\n".join(table.pixels))  # no header
+    with pytest.raises(InputError, match=r"line 1: the columns are .{70,80}; allowed are") as error:
+        read(tmp_path / "faces.csv")
+    assert len(str(error.value)) < 500
+    (tmp_path / "faces.csv").write_bytes(b"emotion,pixels,id\n0," + pixels(few.images[0]).encode() + b",\xe9\n")
+    with pytest.raises(InputError, match=r"line 2: bytes that are not UTF-8"):
+        read(tmp_path / "faces.csv")
+
+
+def parquet(path: Path, columns: dict[str, Any], **names: tuple[str, ...]) -> Path:
+    """A Parquet file; `names` are Hugging Face's names of the classes of columns."""
+    about = {"info": {"features": {column: {"names": classes} for column, classes in names.items()}}}
+    table = pa.table(columns)
+    if names:
+        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+    pyarrow.parquet.write_table(table, path)
+    return path
+
+
+def test_a_parquet_is_read_in_the_schemas_of_its_writers(few: FaceSet, tmp_path: Path) -> None:
+    encoded = [png(image) for image in few.images]
+    structs = [{"bytes": image, "path": None} for image in encoded]
+    usage, alphabet = few.usage.tolist(), [ALPHABET.index(CLASSES[label]) for label in few.labels]
+    words = pa.array([CLASSES[label] for label in few.labels]).dictionary_encode()
+    rows_of(few).to_parquet(tmp_path / "pandas.parquet")
+    files = [
+        parquet(tmp_path / "a.parquet", {"image": structs, "labels": alphabet, "split": usage}, labels=ALPHABET),
+        parquet(tmp_path / "b.parquet", {"img_bytes": encoded, "label": alphabet, "usage": usage}, label=ALPHABET),
+        parquet(tmp_path / "c.parquet", {"jpg": structs, "cls": few.labels, "usage": usage}),
+        parquet(tmp_path / "d.parquet", {"image": few.images.tolist(), "emotion": few.labels, "usage": usage}),
+        parquet(
+            tmp_path / "e.parquet", {"pixels": few.images.reshape(14, -1).tolist(), "label": words, "usage": usage}
+        ),
+        tmp_path / "pandas.parquet",
+    ]
+    for file in files:
+        same(read(file), few)
+
+
+def test_numbers_of_unknown_order_are_refused_until_it_is_given(few: FaceSet, tmp_path: Path) -> None:
+    columns = {"image": [png(image) for image in few.images], "label": few.labels, "split": few.usage.tolist()}
+    ours = parquet(tmp_path / "ours.parquet", columns)  # FER2013's words for the usages are a sign of its classes
+    same(read(ours), few)
+    words = {"Training": "train", "PublicTest": "test"}
+    alphabet = [ALPHABET.index(CLASSES[label]) for label in few.labels]
+    columns |= {"label": alphabet, "split": [words[usage] for usage in few.usage]}
+    path = parquet(tmp_path / "alphabet.parquet", columns)
+    with pytest.raises(
+        InputError, match=r"column 'label' has numbers, and nothing tells .* with --classes, such as angry"
+    ):
+        read(path)
+    same(load(path, classes=",".join(ALPHABET)), few)
+    assert load(path, classes=",".join(CLASSES)).labels.tolist() == alphabet  # the cache knows the order
+    assert load(path, classes=",".join(CLASSES)).fingerprint != few.fingerprint
+
+
+def test_an_order_of_classes_may_leave_some_out(few: FaceSet, tmp_path: Path) -> None:
+    table = rows_of(few)
+    table.loc[3, "emotion"] = 7  # contempt, as in CK+
+    table.to_csv(tmp_path / "ck.csv", index=False)
+    with pytest.raises(InputError, match=r"line 5: emotion '7', allowed are 0\.\.6 .* with --classes, such as angry"):
+        read(tmp_path / "ck.csv")
+    found = read(tmp_path / "ck.csv", CK)
+    same(found, few[np.arange(14) != 3])
+    assert found.skipped == ("ck.csv: left out 1 faces of classes that --classes leaves out",)
+    table.assign(emotion=[("contempt" if label == 7 else CLASSES[label]) for label in table.emotion]).to_csv(
+        tmp_path / "names.csv", index=False
+    )
+    same(read(tmp_path / "names.csv", CK), few[np.arange(14) != 3])
+    with pytest.raises(InputError, match=r"line 2: emotion 'angry', allowed are the numbers or names of happy, sad"):
+        read(tmp_path / "names.csv", ("happy", "sad"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("angry,hapy", r"unknown class 'hapy'\. Did you mean 'happy'\? .* - leaves a class out"),
+        ("angry,anger", r"angry stands there twice"),
+        ("-,-", r"leaves out all classes"),
+        ("angry,,sad", r"unknown class ''"),
+    ],
+)
+def test_an_order_of_classes_is_checked(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_order(text)
+
+
+def test_synonyms_name_classes() -> None:
+    assert parse_order("Afraid, happiness,-,SURPRISED") == ("fear", "happy", "-", "surprise")
+    assert parse_order("") == ()
+
+
+def class_folders(path: Path, names: list[str], faces: FaceSet) -> Path:
+    for name, image in zip(names, faces.images, strict=False):
+        (path / name).mkdir(parents=True)
+        (path / name / "0.png").write_bytes(png(image))
+    return path
+
+
+def test_numbered_folders_need_an_order(few: FaceSet, tmp_path: Path) -> None:
+    path = class_folders(tmp_path / "faces", ["train/3", "train/4", "test/3"], few)
+    with pytest.raises(InputError, match=r"nothing tells the class of folder 3; give the order .* --classes"):
+        read(path)
+    assert read(path, CLASSES).labels.tolist() == [3, 4, 3]
+    assert read(path, ALPHABET).labels.tolist() == [3, 6, 3]
+    assert read(path, ("-", "-", "-", "sad", "-")).labels.tolist() == [4, 4]
+
+
+def test_a_folder_of_no_class_is_refused_or_left_out(few: FaceSet, tmp_path: Path) -> None:
+    path = class_folders(tmp_path / "ck48", ["0_anger", "contempt", "Happy faces"], few)
+    with pytest.raises(InputError, match=r"in folder 'contempt', which is no class; allowed are angry, .*,neutral,-"):
+        read(path)
+    found = read(path, CK)
+    assert found.labels.tolist() == [0, 3]
+    assert found.skipped == (f"{path}: left out 1 images of classes that --classes leaves out",)
+    assert "contempt → left out" in found.reading[-1]
+
+
+@pytest.mark.parametrize("name", ["fer_test", "my Test images", "private_test"])
+def test_the_part_may_be_a_word_in_a_name(name: str, few: FaceSet, tmp_path: Path) -> None:
+    path = class_folders(tmp_path / "faces", ["fer_train/happy", f"{name}/happy"], few)
+    assert read(path).usage.tolist() == ["Training", "PrivateTest" if "private" in name else "PublicTest"]
+
+
+def test_a_file_or_folder_of_test_faces_is_no_training(few: FaceSet, tmp_path: Path) -> None:
+    class_folders(tmp_path / "test", ["happy", "sad"], few)
+    assert set(read(tmp_path / "test").usage) == {"PublicTest"}
+    rows_of(few).drop(columns="Usage").to_csv(tmp_path / "fer2013_test.csv", index=False)
+    assert set(read(tmp_path / "fer2013_test.csv").usage) == {"PublicTest"}
+    rows_of(few).to_csv(tmp_path / "test.csv", index=False)  # a column tells more than a name
+    same(read(tmp_path / "test.csv"), few)
+
+
+def test_shards_are_one_data_set(few: FaceSet, tmp_path: Path) -> None:
+    names = ["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"]
+    parts = np.array([0, 1, 2] * 5)[:14]
+    (tmp_path / "README.md").write_text("a data set")
+    for place, name in enumerate(names):
+        part = few[parts == place]
+        columns = {"image": [png(image) for image in part.images], "label": part.labels}
+        parquet(tmp_path / f"{name}.parquet", columns, label=CLASSES)
+    found = read(tmp_path)
+    order = np.argsort([2 * (part == 2) + part for part in parts], kind="stable")
+    assert sorted(found.labels) == sorted(few.labels)
+    assert (found.usage == "PublicTest").sum() == (parts == 2).sum()
+    assert set(found.usage) == {"Training", "PublicTest"}
+    assert len(order) == len(found)
+    parquet(tmp_path / "holdout.parquet", columns, label=CLASSES)
+    with pytest.raises(InputError, match=r"beside those of train and test lies 'holdout\.parquet'"):
+        read(tmp_path)
+
+
+def test_arrays_are_read(few: FaceSet, tmp_path: Path) -> None:
+    training, test = few.part("Training"), few.part("PublicTest")
+    np.savez(
+        tmp_path / "faces.npz",
+        x_train=training.images[..., None].astype(np.float32),
+        y_train=training.labels.astype(float)[:, None],
+        x_test=test.images,
+        y_test=np.eye(7)[test.labels],
+    )
+    same(read(tmp_path / "faces.npz"), few)
+    np.savez_compressed(tmp_path / "flat.npz", X=few.images.reshape(14, -1), y=few.labels, usage=few.usage)
+    same(read(tmp_path / "flat.npz"), few)
+    (tmp_path / "folder").mkdir()
+    np.save(tmp_path / "folder" / "images.npy", few.images)
+    np.save(tmp_path / "folder" / "labels.npy", np.array([CLASSES[label] for label in few.labels]))
+    assert read(tmp_path / "folder").labels.tolist() == few.labels.tolist()
+    assert set(read(tmp_path / "folder" / "images.npy").usage) == {"PublicTest"}  # without labels
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((3, 48, 48)) + 0.5, "y": np.zeros(3)}, r"x: pixels that are not whole numbers .*by 255"),
+        ({"x": np.zeros((3, 48, 48)), "y": np.zeros(4)}, r"y: float64 \(4,\); expected are 3 numbers or texts"),
+        ({"x": np.zeros((3, 48, 48)), "a": np.zeros(3), "b": np.zeros(3)}, r"a and b are both labels of one part"),
+        ({"x": np.zeros((3, 48, 48)), "x_test": np.zeros((3, 48, 48))}, r"x could be of any part"),
+        ({"y_train": np.zeros(3)}, r"y_train without images"),
+        ({"x": np.array([{}, {}])}, r"faces\.npz, x: objects, which would have to be unpickled"),
+        ({"x": np.zeros((3, 48, 48)), "y": np.array([0, 1, 7])}, r"x, row 2: y 7, allowed are 0\.\.6"),
+        ({"x": np.zeros((3, 4, 4))}, r"x: 4x4 pixels, expected at least 16"),
+    ],
+)
+def test_arrays_that_cannot_be_faces_are_refused(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "faces.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "faces.npz")
+
+
+def test_an_excel_workbook_is_told_from_an_archive(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "fer2013.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "")
+    with pytest.raises(InputError, match=r"an Excel workbook\. Save the sheet as CSV"):
+        read(tmp_path / "fer2013.xlsx")
