@@ -189,7 +189,7 @@ def test_every_option_of_report_arrives(monkeypatch: pytest.MonkeyPatch, tmp_pat
     expected = {
         "data": "x.csv", "recipe": "full", "language": "zh-TW", "seeds": "0,1", "epochs": 3, "device": "cpu",
         "budgets": "20k", "budget_seeds": "0,1,2", "budget_epochs": 2,
-        "teacher": "teacher-1.4m", "author": "A. Student", "out": tmp_path / "r.pdf",
+        "teacher": "teacher-1.4m", "classes": "happy,-", "author": "A. Student", "out": tmp_path / "r.pdf",
         "runs": tmp_path / "runs", "figures": tmp_path / "figures",
     }  # fmt: skip
     options = [part for name, value in expected.items() for part in (f"--{name.replace('_', '-')}", str(value))]

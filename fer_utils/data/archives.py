@@ -15,7 +15,7 @@ from fer_utils.errors import InputError
 # What the readers raise for a damaged or encrypted file.
 DAMAGED = (OSError, EOFError, RuntimeError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
-WORKBOOK = "xl/workbook.xml"  # in an .xlsx
+WORKBOOK = "xl/"  # the folder of the sheets in an .xlsx
 
 
 def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
@@ -50,7 +50,7 @@ def _not_one(path: Path, names: Iterable[str]) -> InputError:
 @contextmanager
 def _open_zip(path: Path) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(path) as archive:
-        if WORKBOOK in archive.namelist():
+        if any(name.startswith(WORKBOOK) for name in archive.namelist()):
             raise InputError(f"{path}: an Excel workbook. Save the sheet as CSV (UTF-8) and give that file")
         members = list(filter(_is_csv, archive.namelist()))
         if len(members) != 1:

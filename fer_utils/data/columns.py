@@ -137,7 +137,7 @@ def without_left_out(faces: FaceSet) -> FaceSet:
     if left_out.all():
         raise InputError(f"{faces.name}: all {len(faces)} faces are of classes that --classes leaves out")
     kept = faces[~left_out]
-    return kept.noted(f"left out {left_out.sum():,} faces of classes that --classes leaves out")
+    return kept.noted(f"{faces.name}: left out {left_out.sum():,} faces of classes that --classes leaves out")
 
 
 def default_usage(path: Path, labels: np.ndarray, usage: str = "") -> np.ndarray:
