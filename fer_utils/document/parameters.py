@@ -28,8 +28,8 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "device": (str,),
     "runs_dir": (str,),
     "teachers": (str,),
-    "language": (str,),
     "classes": (str,),
+    "language": (str,),
     "budgets": (str,),
     "budget_seeds": (str, int),
     "budget_epochs": (int,),
@@ -66,7 +66,7 @@ def _check(parameters: Mapping[str, Any]) -> None:
     if shell := get_ipython():
         check_injected(shell.user_ns["In"])
     for name, own in UNTRAINED.items():
-        if parameters["data"] == PUBLISHED and parameters[name] != own:
+        if parameters["data"] == PUBLISHED and parameters.get(name, own) != own:
             raise InputError(
                 f"data {PUBLISHED!r} trains nothing, so {name} {parameters[name]!r} has no effect. Leave it out, or "
                 "set `data` to the path of FER2013"
@@ -129,7 +129,7 @@ def _trained(parameters: Mapping[str, Any], models: list[str]) -> pd.DataFrame:
         teachers=[name if bundled(name) else resolve_path(name) for name in split_names(parameters["teachers"])],
         device=parameters["device"],
         target=parameters.get("target", "labels"),
-        classes=parameters["classes"],
+        classes=parameters.get("classes", ""),
     )
     data, runs_dir = (resolve_path(parameters[name]) for name in ("data", "runs_dir"))
     with live_progress(parameters["language"]) as watch:
