@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from fer_utils.analysis.method_facts import method_facts
-from fer_utils.document.export import outputs, refuse_unfinished, tags
+from fer_utils.document.cells import outputs, refuse_unfinished, tags
 from fer_utils.report.language import LANGUAGES, Labels, labels, render
 from fer_utils.report.outputs import METADATA, Table
 from fer_utils.report.tables import recipes_table, runs_table

@@ -1,0 +1,136 @@
+"""The cells of an executed notebook as one text in pandoc's Markdown."""
+
+import io
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+from PIL import Image
+
+from fer_utils.errors import FerError
+from fer_utils.report.outputs import METADATA
+
+MARK = "fer-cell"  # the format of the raw blocks that tell where a cell begins
+HTML = "fer-html"  # and where an output in HTML stands
+KINDS = (
+    "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp", "text/html", "text/latex",
+    "text/plain",
+)  # fmt: skip
+HIDDEN = "hide-output"  # a tag
+FAILING = "raises-exception"  # a tag
+SHOWN_AS_IS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp"}  # Pillow's formats that Typst reads
+
+
+@dataclass
+class Cells:
+    """A notebook's text, and what it refers to."""
+
+    text: str = ""
+    pictures: dict[str, bytes] = field(default_factory=dict)  # by file name
+    fragments: list[str] = field(default_factory=list)  # outputs in HTML
+    attachments: dict[int, dict[str, bytes]] = field(default_factory=dict)  # pictures by cell and name
+
+
+def refuse_unfinished(nb: NotebookNode) -> None:
+    """Raise `FerError` if a cell failed that may not, or was not run."""
+    for number, cell in enumerate(nb.cells, 1):
+        if cell.cell_type == "code":
+            failed = [output for output in cell.outputs if output.output_type == "error"]
+            if failed and FAILING not in tags(cell):
+                raise FerError(f"cell {number} failed with {failed[0].ename}: {failed[0].evalue}. Fix and run it again")
+            if cell.source.strip() and cell.execution_count is None:
+                raise FerError(f"cell {number} was not run. Run the whole notebook first")
+    if nb.metadata.get("papermill", {}).get("exception"):
+        raise FerError("papermill reports that this notebook failed. Fix it and run it again")
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """The tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def outputs(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """All outputs of a notebook's cells, in their order."""
+    return [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def read_cells(nb: NotebookNode, tell: Callable[[str], None]) -> Cells:
+    """Markdown cells and the outputs of code cells. `tell` hears what is left out."""
+    found, parts = Cells(), []
+    for number, cell in enumerate(nb.cells, 1):
+        parts.append(_raw(MARK, number))
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            for name, pasted in cell.get("attachments", {}).items():
+                found.attachments.setdefault(number, {})[name] = b64decode(next(iter(pasted.values())))
+        elif cell.cell_type == "code" and HIDDEN not in tags(cell):
+            parts += [_output(output, f"cell-{number}-{i}", found, tell) for i, output in enumerate(cell.outputs)]
+        elif cell.cell_type == "raw" and cell.source.strip():
+            tell(f"cell {number}: a raw cell is left out")
+    found.text = "\n\n".join(filter(None, parts)) + "\n"
+    return found
+
+
+def _raw(kind: str, content: object) -> str:
+    return f"```{{={kind}}}\n{content}\n```"
+
+
+def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str], None]) -> str:
+    """One output in pandoc's Markdown; what Markdown cannot hold goes to `found`."""
+    where = f"cell {name.split('-')[1]}"
+    if output.output_type == "error":
+        return _verbatim(f"{output.ename}: {output.evalue}")
+    if output.output_type == "stream":
+        if output.name == "stdout":
+            return _verbatim(output.text)
+        tell(f"{where}: what it wrote to {output.name} is left out")
+        return ""
+    data = output.get("data", {})
+    kind = next((kind for kind in KINDS if kind in data), None)
+    if kind is None or (kind == "text/plain" and any("widget" in each for each in data)):
+        tell(f"{where}: an output of type {', '.join(data) or 'unknown'} is left out")
+        return ""
+    about = output.metadata.get(METADATA, {})
+    if kind == "text/markdown":
+        return about.get("text", data[kind])  # without its note, which is in the page header
+    if kind == "text/html":
+        found.fragments.append(data[kind])
+        return _raw(HTML, len(found.fragments) - 1)
+    if kind == "text/latex":
+        return re.sub(r"\$\\displaystyle\s*", "$", data[kind]).strip()
+    if kind == "text/plain":
+        return _verbatim(data[kind])
+    name = about.get("figure", name)
+    content = data[kind].encode() if kind == "image/svg+xml" else b64decode(data[kind])
+    file = add_picture(content, name, found.pictures, where)
+    return f"![{about.get('caption', '')}]({file}){{#fig-{name}}}"
+
+
+def _verbatim(text: str) -> str:
+    """Printed text as a code block, with what progress bars overwrite left out."""
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in strip_ansi(text).split("\n")]
+    shown = "\n".join(lines).strip("\n")
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", shown)), 3)
+    return f"{fence}\n{shown}\n{fence}" if shown.strip() else ""
+
+
+def add_picture(content: bytes, name: str, pictures: dict[str, bytes], where: str) -> str:
+    """Add a picture to `pictures`, in a format that the exporters read; return its file name."""
+    if b"<svg" in content[:2000]:
+        file = f"{name}.svg"
+    else:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                suffix = SHOWN_AS_IS.get(image.format or "")
+                if suffix is None:
+                    suffix, drawn = ".png", io.BytesIO()
+                    image.save(drawn, "png")
+                    content = drawn.getvalue()
+        except Exception as error:  # Pillow's readers raise almost anything on a damaged file
+            raise FerError(f"{where}: {name} is not a readable picture ({error})") from None
+        file = f"{name}{suffix}"
+    pictures[file] = content
+    return file

@@ -1,0 +1,272 @@
+"""pandoc's tree of a notebook: what its cells say becomes what a page can show.
+
+Raw HTML and LaTeX turn into pandoc's own elements, pictures into files, and links lead to the web or to a place nearby.
+Nothing that a notebook holds is run, and no file outside its folder is read. See pandoc-types, Text.Pandoc.Definition.
+"""
+
+import json
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+import pypandoc
+
+from fer_utils.document.cells import HTML, MARK, Cells, add_picture
+from fer_utils.errors import FerError
+
+Element = dict[str, Any]
+# As Jupyter reads it: an @ is no citation, a list needs no blank line before it, and no cell begins with YAML.
+MARKDOWN = (
+    "markdown-citations-yaml_metadata_block-native_divs-native_spans-markdown_in_html_blocks-fancy_lists"
+    "+pipe_tables+lists_without_preceding_blankline-blank_before_header-blank_before_blockquote+autolink_bare_uris"
+)
+UNDIVIDED = "--columns=10000"  # so that pandoc sets no widths of columns
+# LaTeX's environments of displayed formulas, by those that stand inside of one.
+FORMULAS = {
+    "equation": "", "displaymath": "", "math": "", "align": "aligned", "alignat": "alignedat", "flalign": "aligned",
+    "gather": "gathered", "multline": "gathered", "eqnarray": "aligned",
+}  # fmt: skip
+ENVIRONMENT = re.compile(r"\\begin\{(\w+)(\*?)\}(.*)\\end\{\1\2\}", re.DOTALL)
+NUMBERING = re.compile(r"\\(label\{[^}]*\}|nonumber|notag)")
+TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^>]*)>")
+WRAPPERS = {
+    "b": "Strong", "strong": "Strong", "i": "Emph", "em": "Emph", "cite": "Emph", "var": "Emph", "sub": "Subscript",
+    "sup": "Superscript", "s": "Strikeout", "del": "Strikeout", "strike": "Strikeout", "u": "Underline",
+    "ins": "Underline", "small": "", "big": "", "font": "", "span": "", "mark": "", "center": "", "a": "", "div": "",
+    "p": "", "kbd": "", "code": "", "tt": "", "samp": "", "abbr": "", "q": "",
+}  # fmt: skip
+# Tags whose content must not or cannot be shown.
+ACTIVE = re.compile(
+    r"<(script|style|iframe|video|audio|object|svg|canvas|form|button|template)\b.*?(?:</\1\s*>|\Z)|<(input|embed)\b[^>]*>",
+    re.DOTALL | re.IGNORECASE,
+)
+COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+WEB = re.compile(r"\s*(https?|mailto):", re.IGNORECASE)
+SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]*:")
+
+
+def pandoc(text: str, to: str, format: str, *options: str) -> str:
+    """Convert a text with pandoc; `FerError` on any error or warning."""
+    try:
+        return pypandoc.convert_text(text, to, format, extra_args=["--fail-if-warnings", *options])
+    except RuntimeError as error:
+        said = str(error).partition("during conversion: ")[2] or str(error)
+        raise FerError(f"pandoc says: {' '.join(said.replace('[WARNING] ', '').split())[:300]}") from None
+
+
+@dataclass
+class Tree:
+    """The blocks of a notebook, each with the number of its cell."""
+
+    cells: Cells
+    folder: Path  # of the notebook's own pictures
+    tell: Callable[[str], None]  # hears what is left out
+    blocks: list[tuple[int, Element]] = field(default_factory=list)
+    version: list[int] = field(default_factory=list)
+    number: int = 0  # of the cell at hand
+
+    def __post_init__(self) -> None:
+        read = json.loads(pandoc(self.cells.text, "json", MARKDOWN, UNDIVIDED))
+        self.version = read["pandoc-api-version"]
+        self.places = set(_places(read["blocks"]))
+        for block in read["blocks"]:
+            if block["t"] == "RawBlock" and block["c"][0] == MARK:
+                self.number = int(block["c"][1])
+            else:
+                self.blocks += [(self.number, each) for each in self._clean([block])]
+
+    def document(self, about: dict[str, str]) -> str:
+        """pandoc's JSON, with metadata of plain texts."""
+        meta = {name: {"t": "MetaString", "c": value} for name, value in about.items() if value}
+        return json.dumps({"pandoc-api-version": self.version, "meta": meta, "blocks": [b for _, b in self.blocks]})
+
+    def _clean(self, elements: list) -> list:
+        return each_list(elements, self._change)
+
+    def _change(self, elements: list[Element]) -> list[Element]:
+        """A list of elements, of blocks or of words, with all that needs it replaced."""
+        elements = self._wrap_html(elements)
+        return [new for element in elements for new in self._replace(element)]
+
+    def _replace(self, element: Element) -> list[Element]:
+        kind, content = str(element["t"]), element.get("c", [])
+        if kind in ("RawBlock", "RawInline"):
+            return self._raw(*content, inline=kind == "RawInline")
+        if kind == "Image":
+            return [self._picture(element)]
+        if kind == "Figure" and not content[0][0]:  # a picture in a text, which Jupyter shows where it stands
+            return [{"t": "Para", "c": inlines(content[2])}]
+        if kind == "Link":
+            return [element] if self._may_lead(content[2]) else content[1]
+        return [element]
+
+    def _raw(self, format: str, text: str, *, inline: bool) -> list[Element]:
+        """Raw HTML and LaTeX as elements."""
+        if format == HTML:
+            return self._html(self.cells.fragments[int(text)])
+        if format == "html":
+            return self._literal(text) if inline else self._html(text)
+        if format in ("tex", "latex"):
+            return self._latex(text, inline=inline)
+        self.tell(f"cell {self.number}: raw {format} is left out")
+        return []
+
+    def _html(self, text: str) -> list[Element]:
+        """Blocks of HTML, read by pandoc."""
+        text = COMMENT.sub("", text)
+        for name in sorted({(found[1] or found[2]).lower() for found in ACTIVE.finditer(text)} - {"style"}):
+            self.tell(f"cell {self.number}: <{name}> is left out")
+        read = json.loads(pandoc(ACTIVE.sub("", text), "json", "html-native_divs-native_spans"))
+        return self._clean(read["blocks"])
+
+    def _literal(self, text: str) -> list[Element]:
+        """A tag in a line of text: a picture or line break, or shown as it is if HTML has no such tag."""
+        tag = TAG.fullmatch(text.strip())
+        name = tag[2].lower() if tag else ""
+        if name == "br":
+            return [{"t": "LineBreak"}]
+        if name in ("img", "input") or ACTIVE.match(text):
+            return inlines(self._html(text))
+        if tag is None or name in WRAPPERS or name in ("hr", "wbr", "script", "style"):
+            return []  # a comment, or a tag without its partner
+        return [{"t": "Str", "c": text}]
+
+    def _wrap_html(self, elements: list[Element]) -> list[Element]:
+        """Join pairs of tags in a line, such as <b> and </b>, and what stands between them."""
+        shown: list[Element] = []
+        opened: list[tuple[str, str, int]] = []  # name, attributes, place
+        hidden = ""
+        for element in elements:
+            tag = TAG.fullmatch(element["c"][1].strip()) if _is_html(element) else None
+            name = tag[2].lower() if tag else ""
+            if hidden:
+                hidden = "" if tag and tag[1] and name == hidden else hidden
+            elif tag and name in ("script", "style", "iframe", "video", "audio") and not tag[1]:
+                hidden = name
+                if name != "style":
+                    self.tell(f"cell {self.number}: <{name}> is left out")
+            elif tag and name in WRAPPERS and not tag[1]:
+                opened.append((name, tag[3], len(shown)))
+            elif tag and tag[1] and name in (each[0] for each in opened):
+                while opened:
+                    last, attributes, place = opened.pop()
+                    shown[place:] = _wrapped(last, attributes, shown[place:])
+                    if last == name:
+                        break
+            else:
+                shown.append(element)
+        return shown
+
+    def _latex(self, text: str, *, inline: bool) -> list[Element]:
+        """A formula, or LaTeX's text as it was written."""
+        if found := ENVIRONMENT.fullmatch(text.strip()):
+            name, inside = found[1], NUMBERING.sub("", found[3]).strip()
+            if (own := FORMULAS.get(name)) is not None:
+                formula = f"\\begin{{{own}}}{inside}\\end{{{own}}}" if own else inside
+                math = {"t": "Math", "c": [{"t": "DisplayMath"}, formula]}
+                return [math] if inline else [{"t": "Para", "c": [math]}]
+            raise FerError(f"cell {self.number}: LaTeX's {name} cannot be set. Write a formula, or Markdown")
+        if re.match(r"\\(re)?newcommand|\\def\b|\\DeclareMathOperator", text.strip()):
+            return []  # a macro, which pandoc has applied
+        word = {"t": "Str", "c": text}
+        return [word] if inline else [{"t": "Para", "c": [word]}]
+
+    def _may_lead(self, target: list[str]) -> bool:
+        """Whether a link is kept: to the web, to an address, to a place of this text or to a file nearby."""
+        if target[0].startswith("#"):
+            place = unquote(target[0][1:])
+            own = next((each for each in (place, place.lower()) if each in self.places), None)
+            target[0] = f"#{own}"
+            return own is not None
+        return bool(WEB.match(target[0]) or not SCHEME.match(target[0]))
+
+    def _picture(self, image: Element) -> Element:
+        """A picture as a file beside the text; `FerError` for one from the web or from elsewhere."""
+        source = image["c"][2][0]
+        if source not in self.cells.pictures:
+            name = f"own-{len(self.cells.pictures)}"
+            where = f"cell {self.number}"
+            image["c"][2][0] = add_picture(self._content(source), name, self.cells.pictures, where)
+        return image
+
+    def _content(self, source: str) -> bytes:
+        where, pasted = f"cell {self.number}", self.cells.attachments.get(self.number, {})
+        short = source if len(source) < 80 else f"{source[:77]}..."
+        if name := next((n for n in (source, unquote(source)) if n.removeprefix("attachment:") in pasted), None):
+            return pasted[name.removeprefix("attachment:")]
+        if source.startswith("data:"):
+            head, _, body = source.partition(",")
+            try:
+                return b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
+            except Base64Error:
+                raise FerError(f"{where}: the picture {short} is not valid base64") from None
+        if re.match(r"\s*(https?:)?//", source):
+            raise FerError(f"{where}: the picture {short} is on the web. Save it beside the notebook and name the file")
+        try:
+            for path in (unquote(source), source):
+                file = (self.folder / path).resolve()
+                if file.is_file() and self.folder.resolve() in file.parents:
+                    return file.read_bytes()
+        except (OSError, ValueError):  # a name that is too long, or holds a NUL
+            pass
+        raise FerError(f"{where}: the picture {short} is not a file in {self.folder.resolve()}")
+
+
+def each_list(node: Any, change: Callable[[list], list]) -> Any:
+    """Apply `change` to every list of elements in a tree, the innermost first."""
+    if isinstance(node, dict):
+        return {key: each_list(value, change) for key, value in node.items()}
+    if isinstance(node, list):
+        node = [each_list(each, change) for each in node]
+        return change(node) if node and all(isinstance(each, dict) and "t" in each for each in node) else node
+    return node
+
+
+def text_of(node: Any) -> str:
+    """The words of a tree, formulas left out."""
+    if isinstance(node, list):
+        return "".join(map(text_of, node))
+    if not isinstance(node, dict):
+        return ""
+    kind, content = node.get("t"), node.get("c", "")
+    if kind in ("Space", "SoftBreak", "LineBreak"):
+        return " "
+    if kind == "Str":
+        return content
+    if kind in ("Code", "CodeBlock"):
+        return content[1]
+    if kind in ("Math", "RawBlock", "RawInline"):
+        return ""
+    return text_of(content) + ("\n" if kind in ("Para", "Plain", "Header") else "")
+
+
+def inlines(blocks: list[Element]) -> list[Element]:
+    """The words in some paragraphs."""
+    return [each for block in blocks if block["t"] in ("Para", "Plain") for each in block["c"]]
+
+
+def _is_html(element: Element) -> bool:
+    return element["t"] == "RawInline" and element["c"][0] == "html"
+
+
+def _wrapped(name: str, attributes: str, inside: list[Element]) -> list[Element]:
+    """Words between two tags."""
+    if name in ("code", "kbd", "tt", "samp"):
+        return [{"t": "Code", "c": [["", [], []], text_of(inside)]}]
+    if name == "a" and (target := re.search(r"""href\s*=\s*["']?([^"'\s>]+)""", attributes)):
+        return [{"t": "Link", "c": [["", [], []], inside, [target[1], ""]]}]
+    return [{"t": WRAPPERS[name], "c": inside}] if WRAPPERS[name] else inside
+
+
+def _places(node: Any) -> list[str]:
+    """The identifiers in a tree, to which links may lead."""
+    if isinstance(node, list):
+        if len(node) == 3 and isinstance(node[0], str) and isinstance(node[1], list) and isinstance(node[2], list):
+            return [node[0]]
+        return [place for each in node for place in _places(each)]
+    return _places(node.get("c")) if isinstance(node, dict) else []
