@@ -1,5 +1,6 @@
 """What fits on a page: long lines and words are broken, wide tables divided, and each character has a glyph."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unicodedata import east_asian_width
@@ -9,7 +10,7 @@ from fer_utils.errors import FerError
 from fer_utils.report.fonts import check_glyphs
 
 LINE_CHARACTERS = 96  # of printed text
-TABLE_CHARACTERS = 110  # of a row of a table
+TABLE_CHARACTERS = 122  # of a row of a table
 PADDING_CHARACTERS = 2  # of a cell
 WORD_CHARACTERS = 24  # a longer word in a table may be broken
 ZERO_WIDTH_SPACE = "\u200b"
@@ -59,25 +60,31 @@ def _tables(table: Element, where: str) -> list[Element]:
     """A table as it is; with given widths of columns; or divided into several that repeat the first columns."""
     columns, head, bodies, foot = table["c"][2:]
     if any(column[1]["t"] == "ColWidth" for column in columns):
-        return [table]  # as pandoc has laid it out
-    rows = [row for part in (head, foot) for row in part[1]]
-    rows += [row for body in bodies for part in body[2:] for row in part]
-    least, whole = _widths(rows, len(columns))
-    _align(columns, bodies)
+        return [table]  # as the notebook sets it
+    heads = [*head[1], *(row for body in bodies for row in body[2])]
+    rows = [*(row for body in bodies for row in body[3]), *foot[1]]
+    _align(columns, rows)
+    whole = _widths(heads + rows, len(columns), _line)
     if sum(whole) <= TABLE_CHARACTERS:
         return [table]
-    if sum(least) <= TABLE_CHARACTERS:
-        spare = (TABLE_CHARACTERS - sum(least)) / (sum(whole) - sum(least))
-        shares = [(few + spare * (many - few)) / TABLE_CHARACTERS for few, many in zip(least, whole, strict=True)]
-        for column, share in zip(columns, shares, strict=True):
-            column[1] = {"t": "ColWidth", "c": share}
-        return [each_list(table, _broken)]
-    if any(cell[3] > 1 for row in rows for cell in row[1]):
+    least = _widths(heads + rows, len(columns), _word)
+    # Heads break into words before anything else does.
+    firm = [max(pair) for pair in zip(_widths(rows, len(columns), _line), least, strict=True)]
+    for narrow, wide in ((firm, whole), (least, firm)):
+        if sum(narrow) <= TABLE_CHARACTERS:
+            spare = (TABLE_CHARACTERS - sum(narrow)) / max(1, sum(wide) - sum(narrow))
+            for column, few, many in zip(columns, narrow, wide, strict=True):
+                column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / TABLE_CHARACTERS}
+            return [each_list(table, _broken)]
+    if any(cell[3] > 1 for row in heads + rows for cell in row[1]):
         raise FerError(
             f"{where}: a table of {len(columns)} columns and about {sum(least)} characters does not fit on the page, "
             f"which has {TABLE_CHARACTERS}. Select columns, or transpose it"
         )
-    return [_selected(table, group) for group in _groups(least, max(1, *(body[1] for body in bodies)))]
+    parts = [_selected(table, group) for group in _groups(least, max(1, *(body[1] for body in bodies)))]
+    for part in parts[1:]:
+        part["c"][0] = ["", *part["c"][0][1:]]  # only one may have the table's name
+    return parts
 
 
 def _cells(row: list) -> list[tuple[int, list]]:
@@ -89,25 +96,33 @@ def _cells(row: list) -> list[tuple[int, list]]:
     return found
 
 
-def _widths(rows: list, count: int) -> tuple[list[int], list[int]]:
-    """The least and the whole width of each column, in half-width characters."""
-    least, whole = [PADDING_CHARACTERS + 1] * count, [PADDING_CHARACTERS + 1] * count
+def _widths(rows: list, count: int, measure: Callable[[str], int]) -> list[int]:
+    """The width of each column, in half-width characters, if its cells are measured so."""
+    widths = [1] * count
     for row in rows:
         for place, cell in _cells(row):
             if cell[3] == 1 and place < count:
-                text = text_of(cell[4]).strip()
-                longest = max(map(width, text.split()), default=1)
-                least[place] = max(least[place], PADDING_CHARACTERS + min(longest, WORD_CHARACTERS))
-                whole[place] = max(whole[place], PADDING_CHARACTERS + max(map(width, text.split("\n"))))
-    return least, whole
+                widths[place] = max(widths[place], measure(text_of(cell[4]).strip()))
+    return [PADDING_CHARACTERS + each for each in widths]
 
 
-def _align(columns: list, bodies: list) -> None:
+def _line(text: str) -> int:
+    """The width of the longest line."""
+    return max(map(width, text.split("\n")))
+
+
+def _word(text: str) -> int:
+    """The width of the longest word, if long ones may be broken; Chinese breaks at any character."""
+    words = "".join(f" {character} " if width(character) == 2 else character for character in text).split()
+    return min(max(map(width, words), default=1), WORD_CHARACTERS)
+
+
+def _align(columns: list, rows: list) -> None:
     """Set columns of numbers to the right, unless the table says how it is set."""
     if any(column[0]["t"] != "AlignDefault" for column in columns):
         return
     for place, column in enumerate(columns):
-        texts = [text_of(cell[4]) for body in bodies for row in body[3] for at, cell in _cells(row) if at == place]
+        texts = [text_of(cell[4]) for row in rows for at, cell in _cells(row) if at == place]
         if texts and all(set(text.strip()) <= NUMBER for text in texts):
             column[0] = {"t": "AlignRight"}
 
