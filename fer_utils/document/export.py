@@ -5,6 +5,7 @@ Cells -> pandoc's Markdown -> its tree -> Typst or HTML. Both exporters also wor
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -127,9 +128,7 @@ class TypstPDFExporter(_PandocExporter):
         source = folder / "report.typ"
         source.write_text(pandoc(tree.document(about), TYPST, "json", *options), encoding="utf-8")
         try:
-            document, warnings = typst.compile_with_warnings(
-                str(source), font_paths=list(map(str, folders())), ignore_system_fonts=True
-            )
+            document, warnings = typst.compile_with_warnings(str(source), font_paths=_fonts())
         except typst.TypstError as error:
             raise FerError(f"Typst cannot compile the report: {error.message}") from None
         if warnings:
@@ -152,6 +151,11 @@ class ReportHTMLExporter(_PandocExporter):
         options = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=1"]
         options += [f"--resource-path={folder}", f"--template={HERE / 'report.html'}", f"--css={HERE / 'report.css'}"]
         return pandoc(tree.document(about | {"pagetitle": about["title"] or "Report"}), "html5", "json", *options)
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, font_paths=list(map(str, folders())))
 
 
 def write_report(nb: NotebookNode, out: Path, folder: Path) -> list[Path]:

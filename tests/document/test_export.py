@@ -1,3 +1,4 @@
+import html
 import io
 import re
 import subprocess
@@ -6,10 +7,12 @@ from base64 import b64encode
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pypdf
 import pytest
 from nbconvert.exporters import Exporter, get_export_names
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from PIL import Image
 
 from fer_utils.document import execute
@@ -43,6 +46,7 @@ def test_any_notebook_becomes_a_pdf_without_code_and_litter(shown: Path) -> None
     assert "left" in text
     assert "2.5" in text
     assert "plain text" in text
+    assert "printed text" in text
     assert "litter" not in text
     assert "import" not in text
     assert "1 / 1" in text
@@ -50,11 +54,11 @@ def test_any_notebook_becomes_a_pdf_without_code_and_litter(shown: Path) -> None
 
 
 def test_the_html_needs_no_network(shown: Path) -> None:
-    html = str(ReportHTMLExporter().from_filename(str(shown))[0])
-    assert "data:image/" in html
-    assert "<math" in html
-    assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
-    assert "litter" not in html
+    page = str(ReportHTMLExporter().from_filename(str(shown))[0])
+    assert "data:image/" in page
+    assert "<math" in page
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    assert "litter" not in page
 
 
 def test_the_command_of_nbconvert_runs_a_notebook_and_writes_the_pdf(tmp_path: Path) -> None:
@@ -87,7 +91,7 @@ def test_pictures_and_words_of_ones_own_are_set(exporter: type[Exporter], tmp_pa
     else:
         assert document.count("data:image/png") == 2
     nb.cells[0].source = "![gone](gone.png)"
-    with pytest.raises(FerError, match=r"the picture gone\.png of a Markdown cell is not a file in"):
+    with pytest.raises(FerError, match=r"cell 1: the picture gone\.png is not a file in"):
         exporter().from_notebook_node(nb, resources)
 
 
@@ -96,22 +100,28 @@ def test_a_notebook_of_others_runs_no_scripts_and_reads_no_files(exporter: type[
     secret, folder = tmp_path / "secret.png", tmp_path / "theirs"
     Image.new("L", (48, 48)).save(secret)
     folder.mkdir()
-    html = f'<img src="file://{secret}"><script>alert(1)</script>'
-    code = new_code_cell("1", outputs=[new_output("display_data", {"text/html": html})], execution_count=1)
-    texts = [html, f"before {html} after", "```{=html}\n<script>alert(2)</script>\n```", "[here](javascript:alert(3))"]
+    active = "<p>shown</p><script>alert(1)</script>"
+    code = new_code_cell("1", outputs=[new_output("display_data", {"text/html": active})], execution_count=1)
+    texts = [
+        active,
+        f"before {active} after",
+        "```{=html}\n<script>alert(2)</script>\n```",
+        "[here](javascript:alert(3))",
+    ]
     nb = new_notebook(cells=[code, *map(new_markdown_cell, texts)])
     document, _ = exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
     if isinstance(document, bytes):
         assert not pypdf.PdfReader(io.BytesIO(document)).pages[0].images
         document = text_of(document)
-    assert "before" in document
-    assert "here" in document
-    for active in ("<script", "javascript:", "file:", "data:image", "alert(2)", "alert(3)"):
-        assert active not in document
-    for outside in (str(secret), "../secret.png"):
-        nb.cells[1].source = f"![theirs]({outside})"
-        with pytest.raises(FerError, match="is not a file in"):
-            exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
+    for shown in ("before", "after", "here", "shown"):
+        assert shown in document
+    for words in ("<script", "javascript:", "file:", "data:image", "alert(2)", "alert(3)"):
+        assert words not in document
+    for outside in (str(secret), "../secret.png", f"file://{secret}"):
+        for syntax in (f"![theirs]({outside})", f'<img src="{outside}">', f'<p>\n<img src="{outside}">\n</p>'):
+            nb.cells[1].source = syntax
+            with pytest.raises(FerError, match=r"cell 2: the picture .* is not a file in"):
+                exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
 
 
 @pytest.mark.parametrize("exporter", [TypstPDFExporter, ReportHTMLExporter])
@@ -121,3 +131,204 @@ def test_a_notebook_that_did_not_run_to_its_end_is_never_typeset(exporter: type)
         exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1", outputs=[error], execution_count=1)]))
     with pytest.raises(FerError, match="cell 1 was not run"):
         exporter().from_notebook_node(new_notebook(cells=[new_code_cell("1")]))
+
+
+EXPORTERS = [TypstPDFExporter, ReportHTMLExporter]
+
+
+def face(format: str, tone: int = 128) -> bytes:
+    Image.new("L", (48, 48), tone).save(content := io.BytesIO(), format)
+    return content.getvalue()
+
+
+def ran(*outputs: dict) -> NotebookNode:
+    """A code cell that was run, with outputs by kind."""
+    shown = [new_output("display_data", {"text/plain": "<object>"} | data) for data in outputs]
+    return new_code_cell("1", outputs=shown, execution_count=1)
+
+
+def printed(text: str, to: str = "stdout", **metadata: object) -> NotebookNode:
+    """A code cell that printed a text."""
+    return new_code_cell("1", outputs=[new_output("stream", name=to, text=text)], execution_count=1, metadata=metadata)
+
+
+def exported(exporter: type[Exporter], folder: Path, *cells: NotebookNode | str) -> str:
+    """The text of a notebook's PDF or HTML."""
+    nb = new_notebook(cells=[new_markdown_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    document, _ = exporter().from_notebook_node(nb, {"metadata": {"path": str(folder)}})
+    return text_of(document) if isinstance(document, bytes) else " ".join(html.unescape(str(document)).split())
+
+
+SAID: list[tuple[NotebookNode | str, list[str]]] = [
+    ("`![alt](picture.png)`\n\n```\n![alt](picture.png)\n```", ["![alt](picture.png)"]),
+    ("It cost $5 in May and $6. Set {a} and <x> and \\alpha.", ["$5 in May and $6", "{a} and <x> and \\alpha."]),
+    ("Text:\n- one\n- two\n# Head", ["one", "two", "Head"]),
+    ("- [ ] todo\n- [x] done", ["todo", "done"]),
+    ("a <b>bold</b> H<sub>2</sub>O <kbd>Esc</kbd> <span style='color:red'>red</span> <br> <!-- gone --> end",
+     ["bold", "O", "Esc", "red", "end"]),
+    ("<div align=center>\n<p>in a block</p>\n<table><tr><th>top</th></tr><tr><td>cell</td></tr></table>\n</div>",
+     ["in a block", "top", "cell"]),
+    ("---\ntitle: no title\n---\n\ntext", ["no title", "text"]),
+    ("1. first\n\n   second[^1]\n\n[^1]: a note", ["first", "second", "a note"]),
+    ("[web](https://example.org/a) [gone](#nowhere) [near](#My-Place)\n\n# My Place", ["web", "gone", "near"]),
+    ("表情识别报告 “准确率” Отчёт ひらがな 한국어 🙂 ✅ ≥", ["表情识别报告", "Отчёт", "ひらがな", "한국어", "≥"]),
+    (printed("\x1b[31mcoloured\x1b[0m\n10%\r99%\r\n``` x"), ["coloured", "99%", "``` x"]),
+    (ran({"text/html": "<b>only</b> <i>words</i>"}), ["only", "words"]),
+    (new_code_cell("1/0", outputs=[new_output("error", ename="ZeroDivisionError", evalue="division by zero",
+                   traceback=[])], execution_count=1, metadata={"tags": ["raises-exception"]}),
+     ["ZeroDivisionError: division by zero"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_what_cells_say_is_on_the_page(exporter: type[Exporter], tmp_path: Path) -> None:
+    document = exported(exporter, tmp_path, *(cell for cell, _ in SAID))
+    for text in (text for _, texts in SAID for text in texts):
+        assert text in document
+    for text in ("10%", "gone -->", "<b>", "#nowhere", "\x1b"):
+        assert text not in document
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_formulas_are_set(exporter: type[Exporter], tmp_path: Path) -> None:
+    formulas: list[NotebookNode | str] = [
+        "\\begin{equation}\na^2+b^2=c^2 \\label{eq:p}\n\\end{equation}",
+        "\\begin{align*}\na &= b \\\\\nc &= d \\nonumber\n\\end{align*}",
+        "\\newcommand{\\half}{\\frac12}\n\n$$a + \\half$$",
+        "Inline $a = \\frac{1}{2}$",
+        ran({"text/latex": "$\\displaystyle \\frac{a}{b}$"}),
+        ran({"text/latex": "\\begin{gather}a = b\\end{gather}"}),
+    ]
+    document = exported(exporter, tmp_path, *formulas)
+    assert (document.count("𝑎") or document.count("<mi>a</mi>")) == len(formulas)
+    document = re.sub("<annotation.*?</annotation>", "", document)
+    for text in ("\\begin", "half", "label", "object"):
+        assert text not in document
+
+
+def test_a_formula_that_cannot_be_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FerError, match=r"pandoc says: Could not convert TeX math \\frac\{"):
+        exported(TypstPDFExporter, tmp_path, "$\\frac{$")
+    with pytest.raises(FerError, match=r"cell 1: LaTeX's tikzpicture cannot be set"):
+        exported(TypstPDFExporter, tmp_path, "\\begin{tikzpicture}x\\end{tikzpicture}")
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_pictures_are_shown_in_every_syntax_and_format(exporter: type[Exporter], tmp_path: Path) -> None:
+    formats = ["png", "jpeg", "gif", "webp", "bmp", "tiff", "avif"]
+    for tone, format in enumerate(formats):
+        (tmp_path / f"face ({tone}).{format}").write_bytes(face(format, 20 * tone))
+    pasted = b64encode(face("png", 200)).decode()
+    texts = [
+        "![a](<face (0).png>)", "![a](face%20(1).jpeg \"a title\")", "![a][ref]\n\n[ref]: <face (2).gif>",
+        "<img src=\"face (3).webp\" width=200>", "<p><img src='face%20(4).bmp'></p>", "text ![a](face%20(5).tiff) text",
+        "[![a](face%20(6).avif)](https://example.org)", f"![a](data:image/png;base64,{pasted})",
+    ]  # fmt: skip
+    outputs = ran(
+        {"image/gif": b64encode(face("gif", 220)).decode()},
+        {"text/html": f'<img src="data:image/png;base64,{pasted}">'},
+    )
+    nb = new_notebook(cells=[*map(new_markdown_cell, texts), outputs])
+    document, _ = exporter().from_notebook_node(nb, {"metadata": {"path": str(tmp_path)}})
+    if isinstance(document, bytes):
+        pages = pypdf.PdfReader(io.BytesIO(document)).pages
+        assert sum(len(page.images) for page in pages) >= 9  # of equal pictures a PDF has one
+        assert "Figure" not in text_of(document).replace("Figure 1", "", 1)  # the output alone is numbered
+    else:
+        assert document.count("data:image/") == 10
+        assert not re.search(r'src="(?!data:)', str(document))
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+@pytest.mark.parametrize("syntax", ["![logo](https://example.org/logo.png)", "<img src='//example.org/logo.png'>"])
+def test_a_picture_on_the_web_is_refused(syntax: str, exporter: type[Exporter], tmp_path: Path) -> None:
+    for cell in (syntax, ran({"text/html": "<img src='https://example.org/logo.png'>"})):
+        with pytest.raises(
+            FerError, match=r"cell 1: the picture .*example\.org/logo\.png is on the web\. Save it beside"
+        ):
+            exported(exporter, tmp_path, cell)
+
+
+def frame(table: pd.DataFrame) -> NotebookNode:
+    return ran({"text/html": table.to_html(), "text/plain": str(table)})
+
+
+def test_a_table_of_pandas_is_a_table_and_no_style_sheet(tmp_path: Path) -> None:
+    style = "<style scoped>.dataframe tbody tr th { vertical-align: top; }</style>"
+    table = pd.DataFrame({"model": ["cnn", "cnn", "mb"], "seed": [0, 1, 0], "accuracy": [0.61, 0.62, 0.63]})
+    cell = frame(table)
+    cell.outputs[0].data["text/html"] = f"<div>{style}{table.to_html()}</div>"
+    grouped = table.groupby("model").agg({"accuracy": ["mean", "count"]})
+    document = exported(TypstPDFExporter, tmp_path, cell, frame(grouped), frame(table.set_index(["model", "seed"])))
+    assert "vertical-align" not in document
+    assert "accuracy\nmean count" in document
+    assert document.count("0.62") == 2
+
+
+def test_a_long_table_breaks_and_repeats_its_head(tmp_path: Path) -> None:
+    nb = new_notebook(cells=[frame(pd.DataFrame({"left": range(150), "right": range(150)}))])
+    document, _ = TypstPDFExporter().from_notebook_node(nb)
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(document)).pages]
+    assert len(pages) == 2
+    assert all("left right" in page for page in pages)
+    assert re.findall(r"^\d+ (\d+) \1", "\n".join(pages), re.MULTILINE) == [str(i) for i in range(150)]
+
+
+def test_a_wide_table_is_divided_or_refused(tmp_path: Path) -> None:
+    wide = pd.DataFrame(
+        [range(30), range(30)], columns=[f"feature_{i:02d}" for i in range(30)], index=["first", "second"]
+    )
+    document = exported(TypstPDFExporter, tmp_path, frame(wide))
+    assert document.count("first") > 2  # the index is repeated
+    assert all(name in document for name in wide)
+    wide.columns = pd.MultiIndex.from_product([["one", "two"], [f"feature_{i:02d}" for i in range(15)]])
+    with pytest.raises(
+        FerError, match=r"cell 1: a table of 31 columns and about \d+ characters does not fit .* transpose it"
+    ):
+        exported(TypstPDFExporter, tmp_path, frame(wide))
+    words = pd.DataFrame({"text": ["many words " * 40], "hash": ["0123456789abcdef" * 8], "中文": ["表情" * 40]})
+    pdf, _ = TypstPDFExporter().from_notebook_node(new_notebook(cells=[frame(words)]))
+    assert_inside(pdf)
+
+
+def assert_inside(pdf: bytes) -> None:
+    """No text begins right of the text's edge."""
+    page = pypdf.PdfReader(io.BytesIO(pdf)).pages[0]
+    places: list[float] = []
+    page.extract_text(
+        visitor_text=lambda text, cm, tm, font, size: places.append(tm[4] + cm[4]) if text.strip() else None
+    )
+    assert max(places) < float(page.mediabox.width) - 62  # points: a margin of 2.2 cm
+
+
+def test_long_lines_are_wrapped(tmp_path: Path) -> None:
+    line = "".join(f"{i:04d}" for i in range(100))
+    document = exported(TypstPDFExporter, tmp_path, printed(line))
+    assert max(map(len, document.splitlines())) <= 96
+    assert line in document.replace("\n", "")
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_what_is_left_out_is_told(exporter: type[Exporter], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cells = [
+        ran({"application/vnd.jupyter.widget-view+json": {}}),
+        ran({"application/javascript": "alert(1)"}),
+        ran({"text/html": "<p>text</p><iframe src='https://example.org'></iframe>"}),
+        printed("a warning", "stderr"),
+        new_raw_cell("raw"),
+        "```{=typst}\n#panic()\n```",
+        "text <video src='a.mp4'></video>",
+        printed("a warning", "stderr", tags=["hide-output"]),
+    ]
+    cells[1].outputs[0].data.pop("text/plain")
+    exported(exporter, tmp_path, *cells)
+    told = "\n".join(caplog.messages)
+    assert re.findall(r"cell (\d)", told) == ["1", "2", "4", "5", "3", "6", "7"]
+    for what in ("widget-view", "javascript", "<iframe>", "stderr", "a raw cell", "raw typst", "<video>"):
+        assert what in told
+
+
+def test_a_character_that_no_font_has_is_named_with_its_cell(tmp_path: Path) -> None:
+    with pytest.raises(FerError, match=r"cell 2: no glyph for 𓀀 \(U\+13000\)"):
+        exported(TypstPDFExporter, tmp_path, "text", "# 𓀀")
+    assert "𓀀" in exported(ReportHTMLExporter, tmp_path, "# 𓀀")

@@ -87,5 +87,8 @@ def test_an_unknown_language_is_refused() -> None:
 def test_a_character_without_a_glyph_is_an_error() -> None:
     check_glyphs("Café, 準確率：α ≥ 0.5")
     check_glyphs("王翊婕、陳暐瑄, Antonín Dvořák, Łukasz")  # people's names
-    with pytest.raises(FerError, match="no glyph for 资 🙂: the report's fonts have"):
-        check_glyphs("资料 🙂 准")
+    check_glyphs("资料 Отчёт ひらがな 한국어 हिन्दी 🙂 ✅ ☐ ☒ 👩‍🔬")
+    with pytest.raises(
+        FerError, match=r"cell 3: no glyph for 𓀀 \(U\+13000\), 𝔉 \(U\+1D509\): none of the report's fonts"
+    ):
+        check_glyphs("hieroglyph 𓀀 and 𝔉raktur", "cell 3")
