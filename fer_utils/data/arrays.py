@@ -44,7 +44,7 @@ def read_npy(paths: list[Path], path: Path, order: tuple[str, ...] = ()) -> Face
 def _array(stored: np.lib.npyio.NpzFile | Path, name: str, path: Path) -> np.ndarray:
     try:
         return np.load(stored, mmap_mode="r") if isinstance(stored, Path) else stored[name]
-    except ValueError as error:
+    except Exception as error:  # NumPy's reader of headers raises almost anything
         what = UNPICKLED if "pickle" in str(error) else f"no readable array ({error})"
         raise InputError(f"{path}{f', {name}' if name else ''}: {what}") from None
 

@@ -18,6 +18,7 @@ from fer_utils.models.bundled import locate
 from fer_utils.models.zoo import MODELS, build
 
 COUNTER = "num_batches_tracked"  # BatchNorm's batch counter, which inference does not need; not stored
+NUMBERS_OF_CLASSES = (7, 8)  # FER2013's, FER+'s
 METADATA = "network"  # a single key: safetensors writes several in random order, so equal weights would differ
 
 
@@ -59,6 +60,15 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+def _about(stored: dict[str, str]) -> tuple[str, list[str]]:
+    """The name of the model and the classes in a file's metadata; no name if they are not ours."""
+    try:
+        about = json.loads(stored[METADATA]) if METADATA in stored else stored  # older files have these keys at the top
+        return str(about.get("model", "")), str(about.get("classes", ",".join(CLASSES))).split(",")
+    except (ValueError, AttributeError, RecursionError):
+        return "", []
+
+
 def load_weights(path: Path) -> Trained:
     """Load a trained network as float32; `InputError` if the file is not one of ours."""
     try:
@@ -70,12 +80,13 @@ def load_weights(path: Path) -> Trained:
         if path.suffix == ".onnx":
             told = "an ONNX file can only classify; give the run or weights that it was exported from"
         raise InputError(f"{path}: {told}") from None
-    about = json.loads(stored[METADATA]) if METADATA in stored else stored  # older files have these keys at the top
-    name, classes = about.get("model"), about.get("classes", ",".join(CLASSES)).split(",")
-    if name is None:
+    name, classes = _about(stored)
+    if not name:
         raise InputError(f"{path}: does not say which model it holds; give a file written by `fer train`")
     if name not in MODELS:
         raise InputError(f"{path}: holds a {name}, which this version does not know; `fer models` lists those it does")
+    if len(classes) not in NUMBERS_OF_CLASSES:
+        raise InputError(f"{path}: has {len(classes)} classes; allowed are {' or '.join(map(str, NUMBERS_OF_CLASSES))}")
     model = build(name, classes=len(classes))
     shapes = {key: value.shape for key, value in model.state_dict().items() if not key.endswith(COUNTER)}
     if {key: value.shape for key, value in tensors.items()} != shapes:

@@ -37,6 +37,8 @@ from fer_utils.training.recipe import Recipe, non_default_fields
 TRAINING_VERSION = 2
 FORMAT_VERSION = 1  # of run.json
 COLUMNS = ("epochs", "optimizer", "batch_size")  # columns of the results table, from the recipe
+NEEDED = {"key": str, "model": str, "metrics": dict, "bytes": dict}  # in run.json, by type
+RESUMED = {"epoch", "best", "history", "kept", "model", "average", "optimizers", "threads"}  # in resume.pt
 FILES = ("history.csv", "predictions.csv", "weights.safetensors")  # files of a finished run, besides run.json
 
 
@@ -116,22 +118,25 @@ def read_record(folder: Path) -> dict[str, Any] | None:
             f"{folder / 'run.json'} has format {record.get('format', 0)}, this version reads {FORMAT_VERSION}. Its "
             "weights still work. Train the run again, or use the version of fer_utils that wrote it"
         )
+    if record and not all(isinstance(record.get(name), kind) for name, kind in NEEDED.items()):
+        raise InputError(f"{folder / 'run.json'} is damaged. Delete it, and train the run again")
     return record or None
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or damaged."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def open_teacher(net: str) -> Teacher:
     """A teacher from bundled weights, a file of weights, or a run folder."""
     file = locate(net)
     record = read_json(file.parent / "run.json") if file.name == "weights.safetensors" else {}
-    if record.get("format") == FORMAT_VERSION:  # runs of an earlier format are identified by their file
+    if record.get("format") == FORMAT_VERSION and NEEDED.keys() <= record.keys():  # others are identified by their file
         return Teacher(f"run:{record['key']}", record["model"], file)
     return Teacher(f"weights:{weights.digest(file)}", weights.load_weights(file).model, file)
 
@@ -192,8 +197,11 @@ def _read_resume(file: Path, device: torch.device) -> dict[str, Any] | None:
         with zipfile.ZipFile(file) as stored:  # PyTorch does not verify checksums
             if part := stored.testzip():
                 raise zipfile.BadZipFile(f"wrong checksum of {part}")
-        return torch.load(file, map_location=device)
-    except (*DAMAGED, ValueError, RuntimeError, UnpicklingError) as error:
+        resumed = torch.load(file, map_location=device, weights_only=True)  # which unpickles no objects
+        if not isinstance(resumed, dict) or not resumed.keys() >= RESUMED:
+            raise ValueError("not a checkpoint of a run")
+        return resumed
+    except (*DAMAGED, ValueError, KeyError, NotImplementedError, MemoryError, UnpicklingError) as error:
         print(f"{file} is damaged; training starts over ({str(error).partition(chr(10))[0]})", file=sys.stderr)
         return None
 
