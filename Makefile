@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup report test format clean published
+.PHONY: setup report test fuzz audit format clean published
 
 setup: $(VENV)/ready
 
@@ -17,6 +17,14 @@ test: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# About an hour on two cores.
+fuzz: $(VENV)/ready
+	FUZZ_EXAMPLES=6000 $(BIN)/pytest --numprocesses 2 tests/test_fuzz.py
+
+audit: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

@@ -40,6 +40,56 @@ def test_data_counts_and_gives_the_fingerprint(csv_file: Path, faces: FaceSet) -
     assert "PublicTest images that Training also holds" in text
 
 
+@pytest.fixture
+def alphabet(faces: FaceSet, tmp_path: Path) -> Path:
+    """Class folders with the numbers of the classes in alphabetical order, in two parts."""
+    numbers = [sorted(CLASSES).index(CLASSES[label]) for label in faces.labels]
+    for row, (image, number, usage) in enumerate(zip(faces.images, numbers, faces.usage, strict=True)):
+        path = tmp_path / "faces" / ("train" if usage == "Training" else "test") / str(number) / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return tmp_path / "faces"
+
+
+def test_the_order_of_classes_is_an_option_of_all_that_reads_data(
+    alphabet: Path, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data, order = ["--data", str(alphabet)], ["--classes", ",".join(sorted(CLASSES))]
+    found = fer("data", str(alphabet))
+    assert found.returncode == 2
+    assert "nothing tells the class of folder 0; give the order of the classes with --classes, such as" in found.stderr
+    assert json.loads(fer("data", str(alphabet), *order, "--json").stdout)["fingerprint"] == faces.fingerprint
+    assert (
+        "folders 0 → angry, 1 → disgust, 2 → fear, 3 → happy, 4 → neutral" in fer("data", str(alphabet), *order).stdout
+    )
+    for flags, code in (([], 2), (order, 0)):
+        assert fer("evaluate", "cnn-48k", *data, *flags).returncode == code
+        assert fer("train", "cnn-48k", *data, *flags, "--epochs", "1", "--device", "cpu").returncode == code
+        assert fer("study", *data, *flags, "--models", "cnn-48k", "--epochs", "1", "--workers", "1").returncode == code
+    assert len(list((tmp_path / "runs").glob("cnn-48k*"))) == 1  # of the same faces in the same classes
+    (tmp_path / "study.toml").write_text(
+        f'classes = "{order[1]}"\nepochs = 1\n[[stage]]\nname = "a"\nmodels = ["cnn-48k"]\n'
+    )
+    assert "1 finished" in fer("study", "study.toml", *data, "--dry-run").stdout
+    both = fer("study", "study.toml", *data, *order)
+    assert both.returncode == 2
+    assert "sets what to train" in both.stderr
+
+
+def test_what_is_not_read_is_a_line_on_stderr(faces: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    Image.fromarray(faces.images[0]).save(tmp_path / "happy" / "0.png")
+    (tmp_path / "happy" / "1.psd").write_bytes(b"")
+    for _ in range(2):  # read, and from the cache
+        with pytest.warns(UserWarning, match=r"ignored 1 files in class folders, such as .*1\.psd"):
+            fer("data", str(tmp_path))
+    command = [sys.executable, "-m", "fer_utils", "data", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert told.startswith(f"fer: warning: {tmp_path}: ignored 1 files in class folders")
+    assert told.count("\n") == 1
+
+
 def test_models_prints_the_zoo() -> None:
     found = {row["model"]: row for row in json.loads(fer("models", "--json").stdout)}
     assert list(found) == list(MODELS)

@@ -137,6 +137,8 @@ def test_a_file_says_what_a_study_is(tmp_path: Path) -> None:
         (("seeds = [0, 1]", 'target = "votes"'), "'students': teacher 'teachers' has target votes, its student labels"),
         (("seeds = [0, 1]", 'recipe = "finetune"'), "recipe finetune starts from pretrained weights"),
         (('records = "records"', "records = 3"), "records = 3; allowed is the path of a folder"),
+        (("epochs = 1", "classes = 7"), "classes = 7; allowed is a text such as"),
+        (("epochs = 1", 'classes = "angry,hapy"'), r"unknown class 'hapy'\. Did you mean 'happy'"),
         ((TWO_STAGES, 'stage = ["a"]'), r"stages must be tables under \[\[stage\]\]"),
         (("seeds = [0, 1]", 'seeds = "0"'), "stage 'teachers': seeds = '0'; allowed is an integer"),
         (("seeds = [0, 1]", "seeds = []"), "give at least one of each"),
