@@ -373,9 +373,9 @@ def predict(
     from fer_utils.files import atomic_write
     from fer_utils.inference import recognizer
 
-    as_bytes = check_name("ending of --out", out.suffix if out else ".csv", WRITERS)
+    as_bytes = check_name("ending of --out", out.suffix.lower() if out else ".csv", WRITERS)
     skipped: list[FerError] = []
-    table = recognizer.predict(recognizer.open_recognizer(model, device), paths, skipped.append, classes or "")
+    table = recognizer.predict(recognizer.open_recognizer(model, device), paths, skipped.append, classes)
     if "id" in table:
         out = out or Path("submission.csv")
     if out:

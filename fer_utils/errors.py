@@ -30,9 +30,9 @@ def quoted(value: object) -> str:
     return shortened(repr(value))
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = QUOTED) -> str:
     """A text without what is too much for a message."""
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def check_name(kind: str, name: str, allowed: Iterable[object], advice: str = "") -> str:

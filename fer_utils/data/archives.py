@@ -1,5 +1,6 @@
 """CSV files, plain, compressed or archived, told apart by content, not by name."""
 
+import bz2
 import gzip
 import lzma
 import tarfile
@@ -19,7 +20,7 @@ WORKBOOK = "xl/"  # the folder of the sheets in an .xlsx
 
 
 def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """Open a CSV file, or the CSV in a .zip, .tar, .tar.gz, .gz or .xz, as bytes.
+    """Open a CSV file, or the CSV in a .zip, .tar, .tar.gz, .gz, .xz or .bz2, as bytes.
 
     Raises `InputError` if an archive does not hold exactly one CSV file. Opening and reading may raise `DAMAGED`.
     """
@@ -34,7 +35,17 @@ def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
         return gzip.open(path)  # type: ignore[return-value]
     if start.startswith(b"\xfd7zXZ\x00"):
         return lzma.open(path)
+    if start.startswith(b"BZh"):
+        return bz2.open(path)
     return path.open("rb")
+
+
+def member_name(path: Path) -> str:
+    """The name of the one CSV file in a .zip, without its ending; empty for other files."""
+    if not zipfile.is_zipfile(path):
+        return ""
+    with zipfile.ZipFile(path) as archive:
+        return PurePosixPath(next(filter(_is_csv, archive.namelist()), "")).stem
 
 
 def _is_csv(name: str) -> bool:

@@ -1,18 +1,21 @@
 """Faces in NumPy files: one .npz, one .npy, or a folder of .npy files."""
 
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fer_utils.data.classes import Order, named_class, parse_order
 from fer_utils.data.columns import KIND_OF, Rows, faces_of
 from fer_utils.data.faces import UNLABELLED, FaceSet, joined
 from fer_utils.data.pictures import gray_faces
-from fer_utils.data.usages import part_in, usage_by_part
+from fer_utils.data.usages import part_in, part_in_parts, usage_by_part, words_in
 from fer_utils.errors import InputError
 
 LARGEST_BYTES = 8 << 30
+WIDEST_LABEL = 16  # columns of an array that may have one for each class
 UNPICKLED = "objects, which would have to be unpickled; save numbers or texts"
 
 
@@ -26,7 +29,7 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def read_npz(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+def read_npz(path: Path, order: Order = ()) -> FaceSet:
     """Read arrays of images and labels from a .npz, such as x_train, y_train, x_test and y_test."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
@@ -36,9 +39,10 @@ def read_npz(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
         return _read_arrays(path, {name: _array(stored, name, path) for name in stored.files}, order)
 
 
-def read_npy(paths: list[Path], path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+def read_npy(files: Sequence[Path], path: Path, order: Order = ()) -> FaceSet:
     """Read arrays of images and labels from .npy files of the folder `path`, or from the one file `path`."""
-    return _read_arrays(path, {file.stem: _array(file, "", file) for file in paths}, order)
+    names = {str(file.relative_to(path.parent if file == path else path).with_suffix("")): file for file in files}
+    return _read_arrays(path, {name: _array(file, "", file) for name, file in names.items()}, order)
 
 
 def _array(stored: np.lib.npyio.NpzFile | Path, name: str, path: Path) -> np.ndarray:
@@ -49,16 +53,28 @@ def _array(stored: np.lib.npyio.NpzFile | Path, name: str, path: Path) -> np.nda
         raise InputError(f"{path}{f', {name}' if name else ''}: {what}") from None
 
 
-def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: tuple[str, ...]) -> FaceSet:
+def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: Order) -> FaceSet:
     """The faces of arrays, each part of the data set with one of images and at most one of labels, usages and ids.
 
-    Their names tell the part, such as `test` in `x_test`.
+    Their names tell the part, such as `test` in `x_test` or `test/x`. An array of the names of the classes is their
+    order. Others are ignored with a warning.
     """
+    sizes = {len(array) for name, array in arrays.items() if _kind(name, array) == "image"}
+    names = {name: list(array) for name, array in arrays.items() if _names_classes(array) and len(array) not in sizes}
+    if not order and order is not None and names:
+        order = parse_order(",".join(next(iter(names.values()))))
     groups: dict[str | None, dict[str, str]] = {}
+    ignored = []
     for name, array in arrays.items():
-        group, kind = groups.setdefault(part_in(name), {}), _kind(name, array)
+        kind = None if name in names else _kind(name, array)
+        if kind is None:
+            ignored += [] if name in names else [name]
+            continue
+        group = groups.setdefault(_part(name), {})
         if kind in group:
-            raise InputError(f"{path}: {group[kind]} and {name} are both {kind}s of one part. Remove one of them")
+            raise InputError(
+                f"{path}: {group[kind]} and {name} are both {kind}s of one part. Name the parts, as x_test"
+            )
         group[kind] = name
     for group in groups.values():
         if "image" not in group:
@@ -70,21 +86,36 @@ def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: tuple[str,
     usages = usage_by_part(groups)
     read = [_faces(path, arrays, group, order, usages[part] if part else "") for part, group in groups.items()]
     if not read:
-        raise InputError(f"{path}: no arrays; expected are arrays such as x_train and y_train")
-    return joined(read, path.name)
+        raise InputError(f"{path}: no arrays of images; expected are arrays such as x_train and y_train")
+    faces = joined(read, path.name)
+    return faces.noted(f"{path}: ignored the arrays {', '.join(ignored)}") if ignored else faces
 
 
-def _kind(name: str, array: np.ndarray) -> str:
-    """What an array holds: images by its shape, otherwise by its name; labels if that tells nothing."""
-    if array.ndim > 2 or (array.ndim == 2 and array.shape[1] > 16):
+def _part(name: str) -> str | None:
+    """The part that a name tells, also as in `xtrain`."""
+    return part_in_parts(Path(name).parts) or part_in(re.sub(r"^[xXyY]", "", Path(name).name))
+
+
+def _names_classes(array: np.ndarray) -> bool:
+    """Whether an array has names of classes, each once."""
+    return (
+        array.ndim == 1
+        and array.dtype.kind == "U"
+        and len({named_class(name) for name in array} - {None}) == len(array)
+    )
+
+
+def _kind(name: str, array: np.ndarray) -> str | None:
+    """What an array holds: images by its shape, otherwise by its name; labels unless its shape is none of labels."""
+    if array.ndim > 2 or (array.ndim == 2 and array.shape[1] > WIDEST_LABEL):
         return "image"
-    kind = KIND_OF.get(name.lower())
-    return kind if kind in ("usage", "id") else "label"
+    words = [word.lower() for word in words_in(Path(name).name)]
+    if set(words) & {"votes", "mean", "std", "weights", "weight"} or array.ndim == 0:
+        return None
+    return next((kind for word in words if (kind := KIND_OF.get(word)) in ("usage", "id")), "label")
 
 
-def _faces(
-    path: Path, arrays: Mapping[str, np.ndarray], group: Mapping[str, str], order: tuple[str, ...], usage: str
-) -> FaceSet:
+def _faces(path: Path, arrays: Mapping[str, np.ndarray], group: Mapping[str, str], order: Order, usage: str) -> FaceSet:
     """The faces of one part of a data set; `group` has the names of its arrays by what they hold."""
     images = gray_faces(arrays[group["image"]], f"{path}, {group['image']}")
     columns = {

@@ -12,6 +12,7 @@ SYNONYMS = {
 NAMES = {word: i for i, name in enumerate(CLASSES) for word in (name, *SYNONYMS[name])}
 ENDINGS = ("", "face", "faces", "image", "images")  # as in `happy_faces`
 NUMBER = re.compile(r"(\d{1,9})(\.0*)?")
+Order = tuple[str, ...] | None  # names of the classes by number; empty for FER2013's; None: labels are not read
 LEFT_OUT = -2  # the label of a face whose class is left out
 DASH = "-"  # in an order of classes: leave this class out
 ALLOWED_LABELS = f"0..{len(CLASSES) - 1} ({', '.join(CLASSES)}) or such names"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,15 @@ from fer_utils.data.classes import (
     ADVICE,
     ALLOWED_LABELS,
     LEFT_OUT,
+    Order,
     class_of,
     described,
     is_number,
     named_class,
 )
 from fer_utils.data.faces import SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_of, usage_by_part
-from fer_utils.errors import InputError, quoted
+from fer_utils.data.usages import ALLOWED_USAGES, SHORT, TRAINING, part_in, part_of, usage_by_part, words_in
+from fer_utils.errors import InputError, quoted, shortened
 
 PIXELS = SIDE_PX**2
 KINDS = {
@@ -36,9 +37,16 @@ KINDS = {
 }  # fmt: skip
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 # A column whose name holds one of these words could change labels or usages, and is not passed over.
-TELLING = (*KINDS["label"][:4], *KINDS["usage"], "fold", "train", "test", "expression", "emotions", "labels")
+TELLING = {
+    "emotion", "emotions", "emo", "label", "labels", "class", "classes", "expression", "target", "truth", "gt", "mood",
+    "sentiment", "usage", "split", "subset", "partition", "fold", "kfold", "train", "training", "test", "testing",
+    "val", "valid", "validation", "dev", "eval", "holdout",
+}  # fmt: skip
 OURS = ("emotion", "cls")  # names of columns whose numbers have FER2013's order: fer2013.csv's and wds_fer2013's
+COURSE = "feature"  # the column of pixels of the homework's files, whose numbers have FER2013's order
 WIDE = re.compile(r"(?:pixels?|px|p|x|feature|f)?[ _.-]?(\d+)", re.IGNORECASE)  # one of 2,304 columns of pixels
+DOUBTFUL = 0.5  # share of a column's words that are classes or parts, from which on it is not ignored
+LONGEST_LIST = 400  # characters of the names of ignored columns
 ALLOWED_COLUMNS = (
     f"emotion (or label), pixels (or feature, image, jpg or {PIXELS:,} columns such as pixel0), Usage (or split) and "
     "id, each at most once; pixels is required"
@@ -61,14 +69,14 @@ def find_columns(where: str, names: Sequence[str]) -> Columns:
     kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
     rest: list[str] = []
     for name in names:
-        kind = KIND_OF.get(re.sub(r"[\W_]+", "_", name.strip().lower()))
+        kind = kind_of(name)
         (kinds[kind] if kind else rest).append(name)
     wide = _wide(rest)
     images = kinds["image"] + wide[:1]
     if len(images) != 1 or len(kinds["id"]) > 1 or len(set(names)) < len(names):
         raise InputError(f"{where}: the columns are {quoted(list(names))}; allowed are {ALLOWED_COLUMNS}")
     ignored = [name for name in rest if name not in wide]
-    if telling := [name for name in ignored if set(re.findall(r"[a-z]+", name.lower())) & set(TELLING)]:
+    if telling := [name for name in ignored if _is_telling(name)]:
         raise InputError(
             f"{where}: the column {quoted(telling[0])} could tell a label or a usage, but its name is not one of "
             f"{', '.join((*KINDS['label'][:3], *KINDS['usage'][:2]))}. Rename or delete it"
@@ -77,6 +85,16 @@ def find_columns(where: str, names: Sequence[str]) -> Columns:
         tuple(wide or images), tuple(kinds["label"]), tuple(kinds["usage"]), next(iter(kinds["id"]), None),
         tuple(ignored),
     )  # fmt: skip
+
+
+def kind_of(name: str) -> str | None:
+    """What a column holds by its name, in any case and with any separators; None for other names."""
+    return None if any(map(str.isdigit, name)) else KIND_OF.get("_".join(words_in(name)).lower())
+
+
+def _is_telling(name: str) -> bool:
+    words = {word.lower() for word in words_in(name)}
+    return bool(words & TELLING) or named_class(name) is not None or part_of(name) is not None
 
 
 def _wide(names: Sequence[str]) -> list[str]:
@@ -97,36 +115,36 @@ class Rows:
     ids: Sequence | None = None
     others: Mapping[str, Sequence] = field(default_factory=dict)  # columns that are ignored
     encoded: bool = False  # image files, unlike pixels, tell nothing about the order of classes
+    column: str = ""  # of the images
 
 
-def faces_of(rows: Rows, path: Path, order: tuple[str, ...], line: Callable[[int], str], usage: str = "") -> FaceSet:
-    """The faces of a table. `line` names a row for messages; `usage` is that of all rows, unless a column tells it.
+@dataclass
+class Told:
+    """What is said of a data set: how it was understood, and what was not read or is doubtful."""
+
+    reading: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def faces_of(
+    rows: Rows, path: Path, order: Order, line: Callable[[int], str], usage: str | Sequence[str] = ""
+) -> FaceSet:
+    """The faces of a table. `line` names a row for messages; `usage` is that of the rows, unless a column tells it.
 
     Labels that are numbers of unknown order, unknown words, and columns that contradict each other raise `InputError`.
     """
-    told, reading = _usages(rows, path, line)
-    skipped = [f"{path}: ignored the columns {quoted(list(rows.others))}"] if rows.others else []
-    labels = np.full(len(rows.images), UNLABELLED)
-    for name, words in rows.labels.items():
-        found = _labels(name, words, path, order, line)
-        if (known := _factorized(words)[1]) and all(map(is_number, known)) and not (order or _is_ours(name, rows)):
-            raise InputError(
-                f"{path}: column {quoted(name)} has numbers, and nothing tells their classes: many files count them in "
-                f"alphabetical order. If they are FER2013's, or whatever they are, {ADVICE}"
-            )
-        if name != next(iter(rows.labels)) and (differ := np.flatnonzero(found != labels)).size:
-            raise InputError(
-                f"{line(differ[0])}: {' and '.join(rows.labels)} are different classes. Delete one of them"
-            )
-        labels = found
-        reading.append(f"column {name}: {described(sorted(known), order)}")
+    told = Told()
+    if rows.others:
+        told.skipped.append(f"{path}: ignored the columns {shortened(', '.join(map(repr, rows.others)), LONGEST_LIST)}")
+    usages = _usages(rows, path, line, told)
+    labels = np.full(len(rows.images), UNLABELLED) if order is None else _labels(rows, path, order, line, told)
     _check_ignored(rows, path)
-    if told is None:
-        told = default_usage(path, labels, usage)
-        reading.append(f"{path.name}: {' and '.join(pd.unique(told))}")
+    if usages is None:
+        usages = default_usage(path, labels, usage)
+        told.reading.append(f"{path.name}: {' and '.join(pd.unique(usages))}")
     ids = None if rows.ids is None else np.array(["" if each is None else each for each in rows.ids], dtype=str)
-    faces = FaceSet(rows.images, labels, told, path.name, ids, reading=tuple(reading), skipped=tuple(skipped))
-    return without_left_out(faces)
+    faces = FaceSet(rows.images, labels, usages, path.name, ids)
+    return without_left_out(replace(faces, reading=tuple(told.reading), skipped=tuple(told.skipped)))
 
 
 def without_left_out(faces: FaceSet) -> FaceSet:
@@ -136,48 +154,90 @@ def without_left_out(faces: FaceSet) -> FaceSet:
         return faces
     if left_out.all():
         raise InputError(f"{faces.name}: all {len(faces)} faces are of classes that --classes leaves out")
-    kept = faces[~left_out]
+    kept = replace(faces, rows=np.arange(len(faces)))[~left_out]
     return kept.noted(f"{faces.name}: left out {left_out.sum():,} faces of classes that --classes leaves out")
 
 
-def default_usage(path: Path, labels: np.ndarray, usage: str = "") -> np.ndarray:
+def default_usage(path: Path, labels: np.ndarray, usage: str | Sequence[str] = "") -> np.ndarray:
     """A given usage, or that which the name of a file or folder tells; else Training, or PublicTest without a label."""
-    if not usage and (part := part_of(path.name) if path.is_dir() else part_in(path.stem)):
+    if len(usage) == 0 and (part := _part_told(path)):
         usage = usage_by_part([part])[part]
-    return np.full(len(labels), usage) if usage else np.where(labels == UNLABELLED, USAGES[1], TRAINING)
+    if isinstance(usage, str) and not usage:
+        return np.where(labels == UNLABELLED, USAGES[1], TRAINING)
+    return np.full(len(labels), usage)
 
 
-def _usages(rows: Rows, path: Path, line: Callable[[int], str]) -> tuple[np.ndarray | None, list[str]]:
-    """The usages that the columns tell, and how they were understood; None without such a column."""
+def _part_told(path: Path) -> str | None:
+    """The part that the name of a data set tells; a folder's only if it is short."""
+    if path.is_dir():
+        return part_in(path.name) if len(words_in(path.name)) <= SHORT else None
+    return part_in(path.stem)
+
+
+def _usages(rows: Rows, path: Path, line: Callable[[int], str], told: Told) -> np.ndarray | None:
+    """The usages that the columns tell; None without such a column."""
     found = None
-    told = []
     for name, words in rows.usages.items():
         codes, own = _factorized(words)
         parts = [part_of(word) for word in own]
         if bad := [i for i, code in enumerate(codes) if code < 0 or parts[code] is None][:1]:
-            value = words[bad[0]]
-            raise InputError(
-                f"{line(bad[0])}: {name} {quoted(value)}, allowed are {ALLOWED_USAGES}. Correct or delete it"
-            )
+            value = quoted(words[bad[0]])
+            raise InputError(f"{line(bad[0])}: {name} {value}, allowed are {ALLOWED_USAGES}. Correct or delete it")
         usages = usage_by_part(parts)
         meant = np.array([usages[str(part)] for part in parts])
         if found is not None and (meant[codes] != found).any():
             raise InputError(f"{path}: the columns {' and '.join(rows.usages)} are both the usage. Drop one of them")
         found = meant[codes]
-        told.append(f"column {name}: " + ", ".join(f"{word} → {usage}" for word, usage in zip(own, meant, strict=True)))
-    return found, told
+        pairs = (f"{word} → {usage}" for word, usage in zip(own, meant, strict=True))
+        told.reading.append(f"column {name}: {', '.join(pairs)}")
+    return found
 
 
-def _labels(name: str, words: Sequence, path: Path, order: tuple[str, ...], line: Callable[[int], str]) -> np.ndarray:
-    """The classes that a column of labels means."""
+def _labels(rows: Rows, path: Path, order: tuple[str, ...], line: Callable[[int], str], told: Told) -> np.ndarray:
+    """The classes that the columns of labels mean. Names tell the order of numbers beside them."""
+    labels = np.full(len(rows.images), UNLABELLED)
+    named = [name for name, words in rows.labels.items() if not all(map(is_number, _factorized(words)[1]))]
+    for i, name in enumerate(named or rows.labels):
+        words = rows.labels[name]
+        found, known = _classes(name, words, order, line)
+        if known and not named and not order:
+            _check_order(name, rows, path, told)
+        if i and (differ := np.flatnonzero(found != labels)).size:
+            raise InputError(
+                f"{line(differ[0])}: {' and '.join(rows.labels)} are different classes. Delete one of them"
+            )
+        labels = found
+        told.reading.append(f"column {name}: {described(sorted(known), order)}")
+    for name in set(rows.labels) - set(named) if named else ():
+        numbers, _ = _factorized(rows.labels[name])
+        pairs = set(zip(numbers.tolist(), labels.tolist(), strict=True))
+        if len(pairs) != len({number for number, _ in pairs}) or len(pairs) != len({label for _, label in pairs}):
+            raise InputError(f"{path}: {' and '.join(rows.labels)} are different classes. Delete one of them")
+    return labels
+
+
+def _classes(name: str, words: Sequence, order: tuple[str, ...], line: Callable[[int], str]) -> tuple[np.ndarray, list]:
+    """The classes that a column of labels means, and its different words."""
     codes, own = _factorized(words)
     classes = [class_of(word, order) for word in own]
     if bad := [i for i, code in enumerate(codes) if code >= 0 and classes[code] is None][:1]:
         allowed = ALLOWED_LABELS if not order else f"the numbers or names of {', '.join(order)}"
+        value = quoted(words[bad[0]])
+        raise InputError(f"{line(bad[0])}: {name} {value}, allowed are {allowed}. Correct it, or {ADVICE}")
+    return np.array([*classes, UNLABELLED], np.int64)[codes], own  # -1, for None, indexes the last
+
+
+def _check_order(name: str, rows: Rows, path: Path, told: Told) -> None:
+    """Refuse numbers that need not count FER2013's classes, or tell that they are taken so."""
+    tests = {usage for words in rows.usages.values() for usage in set(map(str, words)) & set(USAGES[1:])}
+    if name.strip().lower() in OURS or tests or rows.column.strip().lower() == COURSE:
+        return
+    if rows.encoded:
         raise InputError(
-            f"{line(bad[0])}: {name} {quoted(words[bad[0]])}, allowed are {allowed}. Correct it, or {ADVICE}"
+            f"{path}: column {quoted(name)} has numbers, and nothing tells their classes: many files count them in "
+            f"alphabetical order. If they are FER2013's, or whatever they are, {ADVICE}"
         )
-    return np.array([*classes, UNLABELLED], np.int64)[codes]  # -1, for None and NaN, indexes the last
+    told.skipped.append(f"{path}: {name} has numbers, taken in FER2013's order (0 angry, 6 neutral). Else {ADVICE}")
 
 
 def _factorized(words: Sequence) -> tuple[np.ndarray, list[str]]:
@@ -186,17 +246,15 @@ def _factorized(words: Sequence) -> tuple[np.ndarray, list[str]]:
     return codes, list(own)
 
 
-def _is_ours(name: str, rows: Rows) -> bool:
-    """Whether the numbers in a column of labels count FER2013's classes."""
-    if not rows.encoded or name.strip().lower() in OURS:
-        return True
-    return any(set(map(str, words)) <= set(USAGES) for words in rows.usages.values())
-
-
 def _check_ignored(rows: Rows, path: Path) -> None:
-    """Refuse to ignore a column whose words are all classes or all parts of a data set."""
+    """Refuse to ignore a column whose words are classes or parts of a data set."""
+    known: dict[str, tuple[Callable[[str], object], bool]] = {
+        "labels": (named_class, bool(rows.labels)),
+        "usages": (part_in, bool(rows.usages)),
+    }
     for name, column in rows.others.items():
-        words = _factorized(column)[1]
-        for kind, known in {"labels": named_class, "usages": part_of}.items():
-            if words and all(known(word) is not None for word in words):
+        words = [word for word in _factorized(column)[1] if word.strip()]
+        for kind, (meaning, told) in known.items():
+            share = np.mean([meaning(word) is not None for word in words]) if words else 0
+            if share == 1 or (share >= DOUBTFUL and not told):
                 raise InputError(f"{path}: the column {quoted(name)} seems to hold {kind}. Name it so, or delete it")

@@ -3,9 +3,10 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,18 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from fer_utils.data.archives import DAMAGED, open_csv
-from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns
+from fer_utils.data.archives import DAMAGED, member_name, open_csv
+from fer_utils.data.classes import Order
+from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns, kind_of
 from fer_utils.data.faces import SIDE_PX, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS
+from fer_utils.data.usages import part_in, usage_by_part
 from fer_utils.errors import InputError, quoted, shortened
 
 DELIMITERS = ",;\t|"
+MOST_BLANK = 20  # lines before the names of the columns
 LONGEST_LINE = 1 << 20  # characters, also of a header; a row of 2,304 pixels has about ten thousand
 BLOCK_BYTES = 4 << 20
-BETWEEN_PIXELS = r"[\s,;\[\]()]+"
+BETWEEN_PIXELS = r"[\s\x{a0},;\[\]()]+"
 ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # by the first bytes
-ALLOWED = f"CSV (plain, .zip, .tar.gz, .gz or .xz), Parquet, .npz or .npy or, for `fer predict`, {IMAGE_KINDS}"
+ALLOWED = f"CSV (plain, .zip, .tar.gz, .gz, .xz or .bz2), Parquet, .npz or .npy or, for `fer predict`, {IMAGE_KINDS}"
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,17 @@ class Dialect:
     names: list[str]
     delimiter: str
     encoding: str
+    line: int  # of the names
 
 
-def read_csv(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+def read_csv(path: Path, order: Order = ()) -> FaceSet:
     """Read a column of pixels (or 2,304), and columns of labels, usages and ids if there are such.
 
     Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers.
     """
     dialect = _dialect(path)
-    columns = find_columns(f"{path}, line 1", dialect.names)
+    columns = find_columns(f"{path}, line {dialect.line}", dialect.names)
+    columns = replace(columns, labels=()) if order is None else columns
     parts = _parts(path, dialect, columns)
     if not sum(len(images) for images, _ in parts):
         raise InputError(f"{path}: a header and no rows. Give the complete file")
@@ -55,26 +61,38 @@ def read_csv(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
         {name: words[name] for name in columns.labels},
         {name: words[name] for name in columns.usages},
         words[columns.id] if columns.id else None,
-        {name: words[name] for name in columns.ignored},
+        {name: words[name] for name in columns.ignored if any(words[name])},
+        column=columns.images[0],
     )
-    return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}")
+    usage = usage_by_part([part])[part] if (part := part_in(member_name(path))) else ""
+    return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}", usage)
 
 
 def _dialect(path: Path) -> Dialect:
+    """How a file is written, by the first line that is not blank. Before it, `sep=;` may tell the delimiter."""
+    delimiters, number, line = DELIMITERS, 0, ""
     try:
         with open_csv(path) as file:
             start = file.readline(LONGEST_LINE)
-        encoding = ENCODINGS.get(start[:2], "utf-8-sig")
-        line = codecs.getincrementaldecoder(encoding)().decode(start)  # which may end within a character
+            encoding = ENCODINGS.get(start[:2], "utf-8-sig")
+            while start and not line and number < MOST_BLANK:
+                number += 1
+                if len(start) == LONGEST_LINE:
+                    raise ValueError(f"line {number} is longer than {LONGEST_LINE:,} bytes")
+                line = codecs.getincrementaldecoder(encoding)().decode(start).strip("\r\n\ufeff")
+                if declared := re.fullmatch(r"sep=(.)", line.strip(), re.IGNORECASE):
+                    delimiters = declared[1]
+                line = "" if declared or not line.strip() else line
+                start = b"" if line else file.readline(LONGEST_LINE)
         if "\0" in line:
             raise ValueError("binary data")
     except (ValueError, *DAMAGED) as error:  # includes UnicodeDecodeError
         raise InputError(f"{path}: cannot be read ({error}); allowed are {ALLOWED}") from None
-    if len(start) == LONGEST_LINE:
-        raise InputError(f"{path}, line 1: longer than {LONGEST_LINE:,} bytes; allowed are {ALLOWED}")
-    delimiter = max(DELIMITERS, key=line.count)
-    names = [name.strip().strip('"').strip() for name in line.rstrip("\r\n").split(delimiter)]
-    return Dialect(names, delimiter, encoding)
+    rows = {each: next(csv.reader([line], delimiter=each), []) for each in delimiters}
+    delimiter = max(rows, key=lambda each: (any(map(kind_of, map(str.strip, rows[each]))), len(rows[each])))
+    names = [name.strip() for name in rows[delimiter]]
+    blank = (f"(column {i})" if i > names.index("") else "" for i, name in enumerate(names) if not name)
+    return Dialect([name or next(blank) for name in names], delimiter, encoding, max(1, number))
 
 
 def _parts(path: Path, dialect: Dialect, columns: Columns) -> list[tuple[np.ndarray, pa.RecordBatch]]:
@@ -86,7 +104,7 @@ def _parts(path: Path, dialect: Dialect, columns: Columns) -> list[tuple[np.ndar
         read = pyarrow.csv.ReadOptions(
             block_size=BLOCK_BYTES,
             column_names=dialect.names,
-            skip_rows=1,
+            skip_rows=dialect.line,
             encoding=dialect.encoding.removesuffix("-sig"),
         )
         parse = pyarrow.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=newlines)
@@ -161,7 +179,7 @@ def _records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         first = 1
         try:
             for row in rows:
-                if first > 1 and any(field.strip() for field in row):
+                if first > dialect.line and any(field.strip() for field in row):
                     yield first, row
                 first = rows.line_num + 1
         except (csv.Error, ValueError) as error:

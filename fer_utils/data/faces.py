@@ -12,7 +12,7 @@ from fer_utils.errors import InputError
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
-COLUMNS = ("images", "labels", "usage", "ids", "votes", "duplicate")  # of a `FaceSet`
+COLUMNS = ("images", "labels", "usage", "ids", "votes", "duplicate", "rows")  # of a `FaceSet`
 SIDE_PX = 48
 UNLABELLED = -1
 VALIDATION_SHARE = 0.1
@@ -33,6 +33,7 @@ class FaceSet:
     ids: np.ndarray | None = None  # str (N,), names of the rows
     votes: np.ndarray | None = None  # uint8 (N, 10), FER+ votes with the columns `votes.BALLOT`, all 0 for none
     duplicate: np.ndarray | None = None  # bool (N,), whether Training also holds the face; set by `mark_duplicates`
+    rows: np.ndarray | None = None  # int64 (N,), the rows of the file, if some were left out
     reading: tuple[str, ...] = ()  # how labels and usages were understood
     skipped: tuple[str, ...] = ()  # what was not read
 
@@ -43,7 +44,7 @@ class FaceSet:
             raise ValueError(f"images must be uint8 (N, 48, 48), not {self.images.dtype} {self.images.shape}")
         if self.labels.shape != (n,) or self.usage.shape != (n,):
             raise ValueError(f"{n} images, but labels {self.labels.shape} and usage {self.usage.shape}")
-        for name in ("ids", "votes", "duplicate"):
+        for name in ("ids", "votes", "duplicate", "rows"):
             if (column := getattr(self, name)) is not None and len(column) != n:
                 raise ValueError(f"{n} images, but {name} {column.shape}")
 

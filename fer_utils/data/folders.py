@@ -8,29 +8,40 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.data.arrays import read_npy
-from fer_utils.data.classes import ADVICE, DASH, LEFT_OUT, class_of, is_number, named_class
+from fer_utils.data.classes import ADVICE, DASH, LEFT_OUT, Order, class_of, is_number, named_class
 from fer_utils.data.columns import default_usage
-from fer_utils.data.faces import CLASSES, USAGES, FaceSet, joined
-from fer_utils.data.parquet_files import read_parquet
+from fer_utils.data.faces import CLASSES, USAGES, FaceSet
+from fer_utils.data.parquet_files import read_shards
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
-from fer_utils.data.usages import ALLOWED_USAGES, part_in, usage_by_part
+from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, usage_by_part
 from fer_utils.errors import InputError
 
 EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
-TABLES = (".csv", ".npz", ".zip", ".gz", ".xz")  # files that hold a data set each
+TABLES = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data set, besides .csv and .npz
 
 
-def read_folder(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+def read_folder(path: Path, order: Order = ()) -> FaceSet:
     """Read images in class folders; or Parquet files, or .npy files, that together are one data set."""
     files = visible_files(path)
-    classed = any(_class_folders(path, file) for file in files)
-    shards = [file for file in files if file.suffix == ".parquet"]
-    arrays = [file for file in files if file.suffix == ".npy"]
-    if shards and not classed:
-        return _read_shards(path, shards, order)
-    if arrays and not classed:
+    classed = any(_named(path, file) for file in files)
+    shards = [file for file in files if ".parquet" in file.name.lower()]
+    arrays = [file for file in files if file.suffix.lower() == ".npy"]
+    if classed or not (shards or arrays):
+        return _read_images(path, files, order)
+    used = shards or arrays
+    if others := [file for file in files if file not in used and _holds_data(file)]:
+        raise InputError(f"{path}: beside {used[0].name} lies {others[0].name}. Give one of them, or remove the other")
+    if arrays:
         return read_npy(arrays, path, order)
-    return _read_images(path, files, order)
+    parts = [part_in_parts([*_folders(path, file), file.stem]) for file in shards]
+    _refuse_unknown_parts(path, shards, parts)
+    usages = usage_by_part(parts)
+    return read_shards(path, shards, order, [usages[part] if part else "" for part in parts])
+
+
+def _holds_data(file: Path) -> bool:
+    name = file.name.lower()
+    return name.endswith((".npy", ".npz", ".csv", ".tsv", *TABLES)) or ".parquet" in name
 
 
 def _folders(path: Path, file: Path) -> list[str]:
@@ -38,20 +49,12 @@ def _folders(path: Path, file: Path) -> list[str]:
     return list(file.relative_to(path).parts[:-1])
 
 
-def _class_folders(path: Path, file: Path) -> list[str]:
+def _named(path: Path, file: Path) -> list[str]:
+    """The folders that are named after classes."""
     return [folder for folder in _folders(path, file) if named_class(folder) is not None]
 
 
-def _read_shards(path: Path, files: Sequence[Path], order: tuple[str, ...]) -> FaceSet:
-    """Read Parquet files, whose names or folders may tell the part, such as `test` in test-00000-of-00001.parquet."""
-    parts = [_part([*_folders(path, file), file.stem]) for file in files]
-    _refuse_unknown_parts(path, files, parts)
-    usages = usage_by_part(parts)
-    shards = [read_parquet(file, order, usages.get(part or "", "")) for file, part in zip(files, parts, strict=True)]
-    return joined(shards, path.name)
-
-
-def _read_images(path: Path, files: Sequence[Path], order: tuple[str, ...]) -> FaceSet:
+def _read_images(path: Path, files: Sequence[Path], order: Order) -> FaceSet:
     """Read class folders of images, also below folders such as `train/`, `test/` or `val/`.
 
     A name such as PrivateTest_123.png overrides the folder. Files are sorted by the numbers in their names, which
@@ -61,11 +64,9 @@ def _read_images(path: Path, files: Sequence[Path], order: tuple[str, ...]) -> F
     found = [file for file in files if is_picture(file)]
     if not found:
         raise InputError(f"{path}: expected folders {', '.join(CLASSES)}, also below train/ and test/. {_held(path)}")
-    parts = [
-        exported[1] if (exported := EXPORTED.fullmatch(file.stem)) else _part(_folders(path, file)) for file in found
-    ]
+    parts, told = _parts(path, found)
     _refuse_unknown_parts(path, found, parts)
-    labels = np.array([_label(path, file, order) for file in found])
+    labels = _labels(path, found, order or ())
     usages = usage_by_part(parts)
     usage = [
         usages[part] if part else default for part, default in zip(parts, default_usage(path, labels), strict=True)
@@ -83,19 +84,39 @@ def _read_images(path: Path, files: Sequence[Path], order: tuple[str, ...]) -> F
         path.name,
         reading=_reading(path, rows),
     )
-    for skipped in _skipped(path, files, len(ordered) - len(kept)):
+    for skipped in (*told, *_skipped(path, files, len(ordered) - len(kept))):
         faces = faces.noted(skipped)
     return faces
 
 
 def _held(path: Path) -> str:
-    tables = ", ".join(file.name for file in sorted(path.iterdir()) if file.suffix in TABLES)
+    tables = ", ".join(
+        file.name for file in sorted(path.iterdir()) if file.name.lower().endswith((".csv", ".npz", *TABLES))
+    )
     return f"It holds {tables}: give one of them" if tables else "It holds no images"
 
 
-def _part(names: Sequence[str]) -> str | None:
-    """The part of the data set that the last of some names tells; None if none does."""
-    return next((part for name in reversed(names) if (part := part_in(name))), None)
+def _parts(path: Path, files: Sequence[Path]) -> tuple[list[str | None], list[str]]:
+    """The part of each image, and what is doubtful about them.
+
+    Folders tell it, or names such as Training_12. If none of them does, all names may, such as test_12.
+    """
+    exported = [found[1] if (found := EXPORTED.fullmatch(file.stem)) else None for file in files]
+    folders = [part_in_parts(_folders(path, file)) for file in files]
+    differ = [
+        file for file, name, folder in zip(files, exported, folders, strict=True)
+        if name and folder and (name == TRAINING) != (folder == TRAINING)
+    ]  # fmt: skip
+    told = (
+        [f"{path}: {len(differ)} images such as {differ[0]} are taken as their names say, not the folders"]
+        if differ
+        else []
+    )
+    parts = [name or folder for name, folder in zip(exported, folders, strict=True)]
+    if not any(parts):
+        parts = [part_in(file.stem) for file in files]
+        parts = parts if all(parts) else [None] * len(parts)
+    return parts, told
 
 
 def _refuse_unknown_parts(path: Path, files: Sequence[Path], parts: Sequence[str | None]) -> None:
@@ -109,48 +130,61 @@ def _refuse_unknown_parts(path: Path, files: Sequence[Path], parts: Sequence[str
         )
 
 
-def _label(path: Path, file: Path, order: tuple[str, ...]) -> int:
-    """The class that the innermost folder with a meaning names."""
-    folders = [folder for folder in reversed(_folders(path, file)) if part_in(folder) is None]
-    meant = [class_of(folder, order) for folder in folders if order or not is_number(folder)]
-    if known := [number for number in meant if number is not None]:
-        return next((number for number in known if number != LEFT_OUT), LEFT_OUT)
-    if numbers := list(filter(is_number, folders)):
-        raise InputError(f"{file}: nothing tells the class of folder {numbers[0]}; {ADVICE}")
-    allowed = ", ".join(name for name in order if name != DASH) or ", ".join(CLASSES)
-    where = f"in folder {folders[0]!r}, which is no class" if folders else "in no class folder"
-    raise InputError(
-        f"{file}: {where}; allowed are {allowed}. Rename it, or leave it out: --classes {','.join(CLASSES)},-"
-    )
+def _labels(path: Path, files: Sequence[Path], order: tuple[str, ...]) -> np.ndarray:
+    """The class of each image, by its class folder."""
+    return np.array([_label(file, name, order) for file, name in zip(files, _class_folders(path, files), strict=True)])
+
+
+def _class_folders(path: Path, files: Sequence[Path]) -> list[str]:
+    """The class folder of each image: the innermost that is named after a class; for others, that of the same depth.
+
+    Raises `InputError` if that does not tell which of several folders it is.
+    """
+    above = [[folder for folder in _folders(path, file) if part_in(folder) is None] for file in files]
+    places = [[i for i, folder in enumerate(folders) if named_class(folder) is not None] for folders in above]
+    depths = {found[-1] for found in places if found}
+    names = []
+    for file, folders, found in zip(files, above, places, strict=True):
+        if not folders:
+            raise InputError(f"{file}: in no class folder below {path}; allowed are {', '.join(CLASSES)}")
+        depth = found[-1] if found else next(iter(depths)) if len(depths) == 1 else 0
+        if depth >= len(folders) or (not found and not depths and len(folders) > 1):
+            raise InputError(f"{file}: which of {', '.join(folders)} is the class? Give folders of classes only")
+        names.append(folders[depth])
+    return names
+
+
+def _label(file: Path, folder: str, order: tuple[str, ...]) -> int:
+    """The class that a folder names."""
+    if is_number(folder) and not order:
+        raise InputError(f"{file}: nothing tells the class of folder {folder}; {ADVICE}")
+    number = class_of(folder, order)
+    if number is None:
+        allowed = ", ".join(name for name in order if name != DASH) or ", ".join(CLASSES)
+        advice = f"Rename it, or leave it out: --classes {','.join(CLASSES)},-"
+        raise InputError(f"{file}: in folder {folder!r}, which is no class; allowed are {allowed}. {advice}")
+    return number
 
 
 def _reading(path: Path, rows: pd.DataFrame) -> tuple[str, ...]:
     """How the folders were understood: one line for the usage of each, one for the classes."""
-    names = pd.DataFrame(
-        {"class": [_class_folder(path, file) for file in rows.file], "label": rows.label}
-    ).drop_duplicates()
+    names = (
+        pd.DataFrame({"name": _class_folders(path, rows.file), "label": rows.label})
+        .drop_duplicates()
+        .sort_values("name")
+    )
     told = {LEFT_OUT: "left out"} | dict(enumerate(CLASSES))
     parts = rows.groupby([rows.part.fillna(path.name), "usage"]).size()
-    lines = [f"{part}: {usage}" for part, usage in parts.index if part != usage]
-    return (
-        *lines,
-        "folders "
-        + ", ".join(f"{name} → {told[label]}" for name, label in sorted(zip(names["class"], names.label, strict=True))),
-    )
-
-
-def _class_folder(path: Path, file: Path) -> str:
-    folders = [folder for folder in _folders(path, file) if part_in(folder) is None]
-    return (_class_folders(path, file) or folders)[-1]
+    classes = ", ".join(f"{name} → {told[label]}" for name, label in names.itertuples(index=False))
+    return (*(f"{part}: {usage}" for part, usage in parts.index if part != usage), f"folders {classes}")
 
 
 def _skipped(path: Path, files: Sequence[Path], left_out: int) -> list[str]:
-    """What was not read: files in class folders that are no images, and classes left out."""
+    """What was not read: files that are no images, and classes left out."""
     told = []
-    if unread := [file for file in files if _class_folders(path, file) and not is_picture(file)]:
-        told.append(
-            f"{path}: ignored {len(unread)} files in class folders, such as {unread[0]}; allowed are {IMAGE_KINDS}"
-        )
+    unread = [file for file in files if not is_picture(file) and (_named(path, file) or _holds_data(file))]
+    if unread:
+        told.append(f"{path}: ignored {len(unread)} files such as {unread[0]}; allowed are {IMAGE_KINDS}")
     if left_out:
         told.append(f"{path}: left out {left_out:,} images of classes that --classes leaves out")
     return told

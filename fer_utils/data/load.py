@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fer_utils.data.archives import DAMAGED
 from fer_utils.data.arrays import is_npz, read_npy, read_npz
-from fer_utils.data.classes import ADVICE, parse_order
+from fer_utils.data.classes import ADVICE, Order, parse_order
 from fer_utils.data.csv_files import read_csv
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import COLUMNS, UNLABELLED, FaceSet, mark_duplicates
@@ -28,14 +28,14 @@ UNREADABLE = (*DAMAGED, ValueError, KeyError, pa.ArrowException, MemoryError)
 CHECKED_FACES = 100  # faces with votes from which on labels that contradict them are told
 
 
-def load(path: str | Path, ferplus: str = "", classes: str = "") -> FaceSet:
+def load(path: str | Path, ferplus: str = "", classes: str | None = "") -> FaceSet:
     """Load a file or folder that `read` knows, or draw the faces of "demo".
 
     Marks duplicates. Faces of FER2013 get FER+ votes, bundled or from `ferplus`, the path of a `fer2013new.csv` that
-    matches the faces. `classes` tells the order of the classes (`classes.parse_order`). The result is cached in the
-    user's cache folder (or `FER_CACHE`). Warns of what was not read. Raises `InputError`.
+    matches the faces. `classes` tells the order of the classes (`classes.parse_order`); with None, labels are not read.
+    The result is cached in the user's cache folder (or `FER_CACHE`). Warns of what was not read. Raises `InputError`.
     """
-    order = parse_order(classes)
+    order = None if classes is None else parse_order(classes)
     faces = mark_duplicates(demo_faces()) if str(path) == "demo" else _load(Path(path).expanduser(), order)
     for skipped in faces.skipped:
         warnings.warn(skipped, stacklevel=2)
@@ -46,8 +46,8 @@ def load(path: str | Path, ferplus: str = "", classes: str = "") -> FaceSet:
     return replace(faces, votes=votes)
 
 
-def _load(path: Path, order: tuple[str, ...]) -> FaceSet:
-    if not path.exists():
+def _load(path: Path, order: Order) -> FaceSet:
+    if not _exists(path):
         raise InputError(f"no file or folder {path}: give a CSV, Parquet or NumPy file, an image folder, or 'demo'")
     if path.name in ("", ".."):  # relative to the working directory; the data set needs a name
         path = path.resolve()
@@ -64,7 +64,14 @@ def _load(path: Path, order: tuple[str, ...]) -> FaceSet:
     return faces
 
 
-def read(path: Path, order: tuple[str, ...] = ()) -> FaceSet:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long
+        return False
+
+
+def read(path: Path, order: Order = ()) -> FaceSet:
     """Read a CSV (also compressed), Parquet or NumPy file, or a folder of class folders or of such files.
 
     `order` names the classes of labels that are numbers. Rows without a usage have that which the name of the file
@@ -92,9 +99,9 @@ def _checked(faces: FaceSet, seen: np.ndarray) -> FaceSet:
     return faces.noted(f"{faces.name}: {found}; FER2013's own agree on most. Check the classes, and {ADVICE}")
 
 
-def _cache_file(path: Path, order: tuple[str, ...] = ()) -> Path:
+def _cache_file(path: Path, order: Order = ()) -> Path:
     folder = os.environ.get("FER_CACHE") or platformdirs.user_cache_path("fer_utils")
-    named = os.fsencode(path.resolve()) + ",".join(order).encode()
+    named = os.fsencode(path.resolve()) + repr(order or order is None).encode()
     return Path(folder) / f"{hashlib.sha256(named).hexdigest()[:16]}.npz"
 
 

@@ -2,13 +2,16 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from fer_utils.data.classes import NUMBER, Order
 from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns
 from fer_utils.data.csv_files import split_pixels, whole_numbers
 from fer_utils.data.faces import SIDE_PX, UNLABELLED, FaceSet
@@ -19,15 +22,59 @@ MOST_FACES = 1_000_000
 BATCH_ROWS = 1024
 
 
-def read_parquet(path: Path, order: tuple[str, ...] = (), usage: str = "") -> FaceSet:
-    """Read a column of images, and columns of labels, usages and ids if there are such; `usage` is for lack of one.
+def read_parquet(path: Path, order: Order = ()) -> FaceSet:
+    """Read a column of images, and columns of labels, usages and ids if there are such.
 
     Images are files as bytes, structs with such `bytes`, or pixels: lists, texts or 2,304 columns. Labels are names or
     numbers; if Hugging Face's metadata name the classes, numbers follow these, else `order`.
     """
+    return faces_of(_read(path), path, order, lambda row: f"{path}, row {row}")
+
+
+def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence[str]) -> FaceSet:
+    """Read Parquet files that together are one data set, such as those of Hugging Face, of a `usage` each.
+
+    Folders such as `emotion=3` are columns. Raises `InputError` if the files have different columns.
+    """
+    shards = [_read(file, _partition(file.relative_to(path))) for file in files]
+    first = shards[0]
+    for file, shard in zip(files, shards, strict=True):
+        if (shard.labels.keys(), shard.usages.keys()) != (first.labels.keys(), first.usages.keys()):
+            raise InputError(f"{file} has other columns of labels or usages than {files[0]}. Give them separately")
+    starts = np.cumsum([0, *(len(shard.images) for shard in shards)])
+
+    def column(kind: str, name: str) -> list:
+        return [word for shard in shards for word in getattr(shard, kind)[name]]
+
+    rows = Rows(
+        np.concatenate([shard.images for shard in shards]),
+        {name: column("labels", name) for name in first.labels},
+        {name: column("usages", name) for name in first.usages},
+        None if any(shard.ids is None for shard in shards) else [each for shard in shards for each in shard.ids or ()],
+        {name: shard.others[name] for shard in shards for name in shard.others},
+        first.encoded,
+        first.column,
+    )
+
+    def line(row: int) -> str:
+        place = int(np.searchsorted(starts, row, "right")) - 1
+        return f"{files[place]}, row {row - starts[place]}"
+
+    own = [each for each, shard in zip(usage, shards, strict=True) for _ in shard.images] if any(usage) else ""
+    return faces_of(rows, path, order, line, own)
+
+
+def _partition(file: Path) -> dict[str, str]:
+    """The columns that the names of a file's folders tell, such as `emotion=3`."""
+    pairs = (unquote(folder).partition("=") for folder in file.parts[:-1])
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
+    """The rows of a file, and columns of its `partition`."""
     with pyarrow.parquet.ParquetFile(path) as file:
-        count, names = file.metadata.num_rows, file.schema_arrow.names
-        columns = find_columns(str(path), names)
+        count, schema = file.metadata.num_rows, file.schema_arrow
+        columns = find_columns(str(path), [*schema.names, *partition])
         if not 0 < count <= MOST_FACES:
             raise InputError(f"{path}: {count:,} rows; allowed are 1 to {MOST_FACES:,}")
         images: list[np.ndarray] = []
@@ -35,19 +82,18 @@ def read_parquet(path: Path, order: tuple[str, ...] = (), usage: str = "") -> Fa
         for batch in file.iter_batches(BATCH_ROWS):
             images.append(_images(batch, columns, path, sum(len(each) for each in images)))
             rest.append(batch.drop_columns(list(columns.images)))
-        schema = file.schema_arrow
     table = pa.Table.from_batches(rest)
     words = {name: _words(table, name, schema) for name in table.column_names}
-    encoded = len(columns.images) == 1 and _is_encoded(schema.field(columns.images[0]).type)
-    rows = Rows(
+    words |= {name: [value] * count for name, value in partition.items()}
+    return Rows(
         np.concatenate(images),
         {name: words[name] for name in columns.labels},
         {name: words[name] for name in columns.usages},
         words[columns.id] if columns.id else None,
         {name: words[name] for name in columns.ignored},
-        encoded,
+        len(columns.images) == 1 and _is_encoded(schema.field(columns.images[0]).type),
+        columns.images[0],
     )
-    return faces_of(rows, path, order, lambda row: f"{path}, row {row}", usage)
 
 
 def _is_encoded(kind: pa.DataType) -> bool:
@@ -65,12 +111,16 @@ def _images(batch: pa.RecordBatch, columns: Columns, path: Path, start: int) -> 
         return gray_faces(flat.reshape(-1, SIDE_PX, SIDE_PX), f"{path}, rows {start} to {start + len(batch) - 1}")
     (name,) = columns.images
     column = batch[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_struct(kind) and "bytes" in kind.names:
         column = column.field("bytes")
     if _is_bytes(column.type):
-        encoded = [io.BytesIO(image or b"") for image in column.to_pylist()]
-        return read_all(encoded, (f"{path}, row {start + i}" for i in range(len(encoded))))
+        encoded = [image or b"" for image in column.to_pylist()]
+        if all(len(image) == PIXELS for image in encoded):  # no image file has just this size in every row
+            return np.frombuffer(b"".join(encoded), np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+        return read_all(map(io.BytesIO, encoded), (f"{path}, row {start + i}" for i in range(len(encoded))))
     if not (pa.types.is_nested(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         allowed = "image files as bytes, or pixels as text or lists"
         raise InputError(f"{path}: column {name!r} has type {kind}; expected are {allowed}")
@@ -95,16 +145,17 @@ def _pixels(value: str | list | dict | None, where: str) -> np.ndarray:
 def _words(table: pa.Table, name: str, schema: pa.Schema) -> Sequence:
     """The values of a column; numbers of classes as their names, where the metadata have them."""
     values = [None if v != v or v == UNLABELLED else v for v in table[name].to_pylist()]  # NaN is not itself
+    values = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
     classes = _class_names(schema, name)
-    if not classes:
-        return values
-    return [classes[v] if isinstance(v, int) and 0 <= v < len(classes) else v for v in values]
+    return [classes.get(number[1], v) if (number := NUMBER.fullmatch(str(v))) else v for v in values]
 
 
-def _class_names(schema: pa.Schema, name: str) -> list[str]:
-    """The names of the classes of a column of numbers in Hugging Face's metadata; empty without such."""
+def _class_names(schema: pa.Schema, name: str) -> dict[str, str]:
+    """The names of the classes of a column in Hugging Face's metadata, by number; empty without such."""
     try:
         about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        return [str(each) for each in about["info"]["features"][name]["names"]]
-    except (KeyError, TypeError, ValueError):  # no metadata, or not of classes
-        return []
+        names = about["info"]["features"][name]["names"]
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {str(number): str(each) for number, each in pairs}
+    except (AttributeError, KeyError, TypeError, ValueError):  # no metadata, or not of classes
+        return {}

@@ -2,13 +2,14 @@
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_utils.data.faces import SIDE_PX
 from fer_utils.errors import InputError
@@ -17,12 +18,15 @@ IMAGE_SUFFIXES = {
     ".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
 }  # fmt: skip
-UNREADABLE_SUFFIXES = {".heic", ".heif", ".jxl"}  # images too: reading them fails with a message
+# Images too: reading them fails with a message.
+UNREADABLE_SUFFIXES = {".cr2", ".dng", ".eps", ".heic", ".heif", ".ico", ".jxl", ".nef", ".pcx", ".psd", ".svg", ".tga"}
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names of these
 IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 LARGEST_PX = 64_000_000  # pixels of an image, so that a small file cannot fill the memory
 CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
 LEVELS_16_BITS = 257  # gray levels of 16 bits for each of 8 bits
+# Pillow's warning about metadata that do not matter, which would come without a file's name.
+warnings.filterwarnings("ignore", "Corrupt EXIF data")
 SMALLEST_PX = 16  # a smaller image is only a blur when scaled up
 
 
@@ -42,7 +46,8 @@ def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # Pillow's readers raise almost anything on a damaged file
-        raise InputError(f"{where}: not a readable image ({error}). Replace or remove it") from None
+        told = "of no known format" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise InputError(f"{where}: not a readable image ({told}). Replace or remove it") from None
     return _square(picture, where)
 
 
@@ -81,7 +86,7 @@ def gray_faces(array: np.ndarray, where: str) -> np.ndarray:
 def _gray(image: Image.Image, format: str, where: str) -> Image.Image:
     """An image in 8-bit gray."""
     if image.mode.startswith("I;16") or (image.mode == "I" and format == "PPM"):
-        return Image.fromarray((np.asarray(image) // LEVELS_16_BITS).astype(np.uint8))
+        return Image.fromarray(_eight_bits(np.asarray(image)))
     if image.mode in ("I", "F", "LAB"):
         raise InputError(f"{where}: {image.mode} pixels, expected gray or RGB with 8 or 16 bits. Convert the image")
     if image.has_transparency_data:
@@ -89,6 +94,12 @@ def _gray(image: Image.Image, format: str, where: str) -> Image.Image:
         white.alpha_composite(image.convert("RGBA"))
         image = white
     return image.convert("L")
+
+
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """Gray levels of 16 bits as 8 bits; of 8 or 12 bits if none is higher, since these are stored in 16 bits too."""
+    highest = pixels.max(initial=0)
+    return (pixels // (1 if highest < 1 << 8 else 16 if highest < 1 << 12 else LEVELS_16_BITS)).astype(np.uint8)
 
 
 def read_all(sources: Iterable[Path | IO[bytes]], names: Iterable[str]) -> np.ndarray:

@@ -14,6 +14,12 @@ WORDS = {
 }  # fmt: skip
 ENDINGS = ("", "set", "data", "split", "images", "faces")  # as in `test_set` or `Test Data`
 ALLOWED_USAGES = f"{', '.join(USAGES)}, or words such as train, val and test"
+SHORT = 2  # words of a folder's name in which `test` is no accident
+
+
+def words_in(name: str) -> list[str]:
+    """The words of a name, parted by separators, numbers and capitals, as in `ferTest_2`."""
+    return re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+", name)
 
 
 def part_of(name: str) -> str | None:
@@ -24,7 +30,7 @@ def part_of(name: str) -> str | None:
 
 def part_in(name: str) -> str | None:
     """The part that a file's or folder's name contains as words of its own, such as `fer_test`; None if several."""
-    words = re.findall(r"[^\W\d_]+", name)
+    words = words_in(name)
     runs = [(i, j) for i in range(len(words)) for j in range(len(words), i, -1)]
     found = {(i, j): part for i, j in runs if (part := part_of("".join(words[i:j])))}
     # The longest run of words counts: `public test` is not any test.
@@ -32,6 +38,11 @@ def part_in(name: str) -> str | None:
         part for (i, j), part in found.items() if not any(a <= i and j <= b for a, b in found if (a, b) != (i, j))
     }
     return longest.pop() if len(longest) == 1 else None
+
+
+def part_in_parts(names: Iterable[str]) -> str | None:
+    """The part of the data set that the last of some names tells; None if none does."""
+    return next((part for name in reversed(list(names)) if (part := part_in(name))), None)
 
 
 def usage_by_part(parts: Iterable[str | None]) -> dict[str, str]:

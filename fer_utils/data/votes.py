@@ -72,7 +72,8 @@ def match_votes(faces: FaceSet, table: VoteTable | None = None) -> np.ndarray:
 def row_numbers(faces: FaceSet) -> np.ndarray:
     """The row of each face in fer2013.csv, counted from 0; if any is not of FER2013, that in its own file: `(N,)`."""
     found = _match(faces, bundled())
-    return np.arange(len(faces)) if (found < 0).any() else found
+    own = np.arange(len(faces)) if faces.rows is None else faces.rows
+    return own if (found < 0).any() else found
 
 
 def _match(faces: FaceSet, table: VoteTable) -> np.ndarray:

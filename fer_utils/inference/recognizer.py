@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures, shown
@@ -34,13 +35,17 @@ def open_recognizer(name: str, device: str | None = None) -> Recognizer:
 
 
 def predict(
-    network: Recognizer, paths: Sequence[Path], skip: Callable[[InputError], None] | None = None, classes: str = ""
+    network: Recognizer,
+    paths: Sequence[Path],
+    skip: Callable[[InputError], None] | None = None,
+    classes: str | None = None,
 ) -> pd.DataFrame:
     """Classify the faces in files: one row per face.
 
     For images and folders of images: `file`, `label` (the name of the class) and the probability of every class. For
     one CSV or Parquet file: `id` (or the row number) and `label` (the number of the class), as Kaggle expects. Raises
-    `InputError` for anything else, and for images as `read_pictures`, which takes `skip`. `classes` is for `load`.
+    `InputError` for anything else, and for images as `read_pictures`, which takes `skip`. Labels in a table are not
+    read, unless `classes` says which to leave out.
     """
     if all(path.is_dir() or is_picture(path) for path in paths):
         images, read = read_pictures(find_pictures(paths), skip)
@@ -55,5 +60,6 @@ def predict(
     except ModuleNotFoundError as error:
         raise FerError(f"{paths[0]}: tables need {error.name}: pip install 'fer_utils[train]'") from None
     faces = load(paths[0], classes=classes)
-    ids = range(len(faces)) if faces.ids is None else faces.ids
+    rows = np.arange(len(faces)) if faces.rows is None else faces.rows
+    ids = rows if faces.ids is None else faces.ids
     return pd.DataFrame({"id": ids, "label": network.classify(faces.images).label})
