@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_utils.data.classes import Order, named_class, parse_order
 from fer_utils.data.columns import KIND_OF, Rows, faces_of
-from fer_utils.data.faces import UNLABELLED, FaceSet, joined
+from fer_utils.data.faces import UNLABELLED, USAGES, FaceSet, joined
 from fer_utils.data.pictures import gray_faces
 from fer_utils.data.usages import part_in, part_in_parts, usage_by_part, words_in
 from fer_utils.errors import InputError
@@ -83,8 +83,9 @@ def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: Order) -> 
             )
     if None in groups and len(groups) > 1:
         raise InputError(f"{path}: {groups[None]['image']} could be of any part. Name it as the others, such as x_test")
-    usages = usage_by_part(groups)
-    read = [_faces(path, arrays, group, order, usages[part] if part else "") for part, group in groups.items()]
+    usages: dict[str | None, str] = {None: "", **usage_by_part(groups)}
+    ordered = sorted(groups, key=lambda part: ("", *USAGES).index(usages[part]))
+    read = [_faces(path, arrays, groups[part], order, usages[part]) for part in ordered]
     if not read:
         raise InputError(f"{path}: no arrays of images; expected are arrays such as x_train and y_train")
     faces = joined(read, path.name)

@@ -1,6 +1,7 @@
 """The cells of an executed notebook as one text in pandoc's Markdown."""
 
 import io
+import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from PIL import Image
 
+from fer_utils.document.formulas import environment
+from fer_utils.document.markdown import for_pandoc
 from fer_utils.errors import FerError
 from fer_utils.report.outputs import METADATA
 
@@ -21,6 +24,8 @@ KINDS = (
 )  # fmt: skip
 HIDDEN = "hide-output"  # a tag
 FAILING = "raises-exception"  # a tag
+HYPERLINK = re.compile(r"\x1b\].*?(\x07|\x1b\\)", re.DOTALL)  # and other commands to a terminal's window
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 SHOWN_AS_IS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp"}  # Pillow's formats that Typst reads
 
 
@@ -63,7 +68,7 @@ def read_cells(nb: NotebookNode, tell: Callable[[str], None]) -> Cells:
     for number, cell in enumerate(nb.cells, 1):
         parts.append(_raw(MARK, number))
         if cell.cell_type == "markdown":
-            parts.append(cell.source)
+            parts.append(for_pandoc(cell.source, number))
             for name, pasted in cell.get("attachments", {}).items():
                 found.attachments.setdefault(number, {})[name] = b64decode(next(iter(pasted.values())))
         elif cell.cell_type == "code" and HIDDEN not in tags(cell):
@@ -80,7 +85,8 @@ def _raw(kind: str, content: object) -> str:
 
 def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str], None]) -> str:
     """One output in pandoc's Markdown; what Markdown cannot hold goes to `found`."""
-    where = f"cell {name.split('-')[1]}"
+    number = int(name.split("-")[1])
+    where = f"cell {number}"
     if output.output_type == "error":
         return _verbatim(f"{output.ename}: {output.evalue}")
     if output.output_type == "stream":
@@ -89,13 +95,18 @@ def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str],
         tell(f"{where}: what it wrote to {output.name} is left out")
         return ""
     data = output.get("data", {})
-    kind = next((kind for kind in KINDS if kind in data), None)
+    kind = next((kind for kind in KINDS if kind in data and _can_show(kind, data[kind])), None)
+    others = [each for each in data if each != "text/plain"]
+    if "application/json" in others and kind in (None, "text/plain"):
+        return _verbatim(json.dumps(data["application/json"], indent=1, ensure_ascii=False))
     if kind is None or (kind == "text/plain" and any("widget" in each for each in data)):
         tell(f"{where}: an output of type {', '.join(data) or 'unknown'} is left out")
         return ""
+    if kind == "text/plain" and others:
+        tell(f"{where}: of an output of type {', '.join(others)}, only the text is shown")
     about = output.metadata.get(METADATA, {})
     if kind == "text/markdown":
-        return about.get("text", data[kind])  # without its note, which is in the page header
+        return for_pandoc(about.get("text", data[kind]), number)  # without its note, which is in the page header
     if kind == "text/html":
         found.fragments.append(data[kind])
         return _raw(HTML, len(found.fragments) - 1)
@@ -106,13 +117,23 @@ def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str],
     name = about.get("figure", name)
     content = data[kind].encode() if kind == "image/svg+xml" else b64decode(data[kind])
     file = add_picture(content, name, found.pictures, where)
-    return f"![{about.get('caption', '')}]({file}){{#fig-{name}}}"
+    width = output.metadata.get(kind, {}).get("width")
+    size = f" width={width}px" if isinstance(width, int) else ""
+    return f"![{about.get('caption', '')}]({file}){{#fig-{name}{size}}}"
+
+
+def _can_show(kind: str, content: str) -> bool:
+    """Whether an output of a kind can be shown: LaTeX only if it is a formula."""
+    if kind != "text/latex":
+        return True
+    found = environment(content)
+    return content.strip().startswith(("$", "\\(", "\\[")) if found is None else bool(found[1])
 
 
 def _verbatim(text: str) -> str:
     """Printed text as a code block, with what progress bars overwrite left out."""
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in strip_ansi(text).split("\n")]
-    shown = "\n".join(lines).strip("\n")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in strip_ansi(HYPERLINK.sub("", text)).split("\n")]
+    shown = CONTROL.sub("", "\n".join(lines).strip("\n"))
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", shown)), 3)
     return f"{fence}\n{shown}\n{fence}" if shown.strip() else ""
 

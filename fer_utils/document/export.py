@@ -5,7 +5,8 @@ Cells -> pandoc's Markdown -> its tree -> Typst or HTML. Both exporters also wor
 """
 
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -125,16 +126,36 @@ class TypstPDFExporter(_PandocExporter):
         fonts = ", ".join(f'"{family}"' for family in families)
         about |= {"chinese": "yes" if about["language"] == "zh-TW" else ""}  # pandoc's `lang` has no such words
         options = ["--standalone", f"--template={HERE / 'report.typ'}", f"--variable=fonts:{fonts}"]
-        source = folder / "report.typ"
-        source.write_text(pandoc(tree.document(about), TYPST, "json", *options), encoding="utf-8")
+        typeset = partial(_typeset, tree, about, options, folder)
         try:
-            document, warnings = typst.compile_with_warnings(str(source), font_paths=_fonts())
-        except typst.TypstError as error:
-            raise FerError(f"Typst cannot compile the report: {error.message}") from None
-        if warnings:
-            raise FerError(f"Typst warns: {warnings[0].message}. The page would be wrong")
-        assert isinstance(document, bytes)
-        return document
+            return typeset()
+        except FerError as error:
+            raise FerError(f"{_culprit(tree, typeset)}{error}") from None
+
+
+def _typeset(tree: Tree, about: dict[str, str], options: list[str], folder: Path, cell: int | None = None) -> bytes:
+    """The PDF of a tree, or of one of its cells."""
+    source = folder / "report.typ"
+    source.write_text(pandoc(tree.document(about, cell), TYPST, "json", *options), encoding="utf-8")
+    try:
+        document, warnings = typst.compile_with_warnings(str(source), font_paths=_fonts())
+    except typst.TypstError as error:
+        raise FerError(f"Typst cannot compile the report: {error.message}") from None
+    if wrong := [warning.message for warning in warnings if "deprecated" not in warning.message]:
+        raise FerError(f"Typst warns: {wrong[0]}. The page would be wrong")
+    assert isinstance(document, bytes)
+    return document
+
+
+def _culprit(tree: Tree, convert: Callable[..., object]) -> str:
+    """The first cell that cannot be converted by itself, as the beginning of a message; empty if each can."""
+    for number in dict.fromkeys(number for number, _ in tree.blocks):
+        try:
+            convert(cell=number)
+        except FerError as error:
+            if "does not exist in the document" not in str(error):  # the place that a link leads to is in another cell
+                return f"cell {number}: "
+    return ""
 
 
 class ReportHTMLExporter(_PandocExporter):
@@ -150,7 +171,15 @@ class ReportHTMLExporter(_PandocExporter):
         """The HTML page."""
         options = ["--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=1"]
         options += [f"--resource-path={folder}", f"--template={HERE / 'report.html'}", f"--css={HERE / 'report.css'}"]
-        return pandoc(tree.document(about | {"pagetitle": about["title"] or "Report"}), "html5", "json", *options)
+        about |= {"pagetitle": about["title"] or "Report"}
+
+        def convert(cell: int | None = None) -> str:
+            return pandoc(tree.document(about, cell), "html5", "json", *options)
+
+        try:
+            return convert()
+        except FerError as error:
+            raise FerError(f"{_culprit(tree, convert)}{error}") from None
 
 
 @cache

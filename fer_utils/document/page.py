@@ -1,5 +1,6 @@
 """What fits on a page: long lines and words are broken, wide tables divided, and each character has a glyph."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,7 +14,13 @@ LINE_CHARACTERS = 96  # of printed text
 TABLE_CHARACTERS = 122  # of a row of a table
 PADDING_CHARACTERS = 2  # of a cell
 WORD_CHARACTERS = 24  # a longer word in a table may be broken
+LONG_CHARACTERS = 40  # of a word in a text, from which on it may be broken
+STEP_CHARACTERS = 8  # between the places where it may be broken
+PAGE_PX = 627  # the width of the text, 96 pixels an inch
 ZERO_WIDTH_SPACE = "\u200b"
+WORD_JOINER = "\u2060"
+MARK = re.compile(r"[-+/]|=+|\d+\.")
+SHORTHAND = re.compile(r"-[-?]+|\.\.\.")
 NUMBER = set("0123456789.,+-−–% eE±()[]nan ")
 
 
@@ -33,11 +40,35 @@ def _fitting(elements: list[Element], where: str) -> list[Element]:
 
 
 def _fit_one(element: Element, where: str) -> list[Element]:
+    if element["t"] == "Str":
+        return [{"t": "Str", "c": _unmarked(_breakable(element["c"]))}]
+    if element["t"] == "Code":
+        return [{"t": "Code", "c": [element["c"][0], _breakable(element["c"][1])]}]
+    if element["t"] == "Image":
+        attributes = element["c"][0]
+        attributes[2] = [pair if not _too_wide(*pair) else ["width", "100%"] for pair in attributes[2]]
+        return [element]
     if element["t"] == "CodeBlock":
         attributes, text = element["c"]
         lines = [part for line in text.split("\n") for part in _parts(line, LINE_CHARACTERS)]
         return [{"t": "CodeBlock", "c": [attributes, "\n".join(lines)]}]
     return _tables(element, where) if element["t"] == "Table" else [element]
+
+
+def _breakable(word: str) -> str:
+    """A word that breaks if it is too long for a line."""
+    return ZERO_WIDTH_SPACE.join(_parts(word, STEP_CHARACTERS)) if width(word) > LONG_CHARACTERS else word
+
+
+def _unmarked(word: str) -> str:
+    """A word that Typst takes for no markup: no mark of a list or heading, and no shorthand of a dash or ellipsis."""
+    word = SHORTHAND.sub(lambda found: WORD_JOINER.join(found[0]), word)
+    return WORD_JOINER + word if MARK.fullmatch(word) else word
+
+
+def _too_wide(name: str, size: str) -> bool:
+    number = re.fullmatch(r"([\d.]+)(px|%)?", size)
+    return name == "width" and number is not None and float(number[1]) > (100 if number[2] == "%" else PAGE_PX)
 
 
 def width(text: str) -> int:
@@ -153,6 +184,10 @@ def _selected(table: Element, places: list[int]) -> Element:
 def _broken(elements: list[Any]) -> list[Any]:
     """Let long words break."""
     return [
-        {"t": "Str", "c": ZERO_WIDTH_SPACE.join(_parts(each["c"], WORD_CHARACTERS))} if each["t"] == "Str" else each
+        {"t": "Str", "c": ZERO_WIDTH_SPACE.join(_parts(each["c"], WORD_CHARACTERS))}
+        if each["t"] == "Str"
+        else {"t": "Code", "c": [each["c"][0], ZERO_WIDTH_SPACE.join(_parts(each["c"][1], WORD_CHARACTERS))]}
+        if each["t"] == "Code"
+        else each
         for each in elements
     ]

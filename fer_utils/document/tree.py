@@ -17,22 +17,17 @@ from urllib.parse import unquote, unquote_to_bytes
 import pypandoc
 
 from fer_utils.document.cells import HTML, MARK, Cells, add_picture
+from fer_utils.document.formulas import environment, formula
 from fer_utils.errors import FerError
 
 Element = dict[str, Any]
 # As Jupyter reads it: an @ is no citation, a list needs no blank line before it, and no cell begins with YAML.
 MARKDOWN = (
-    "markdown-citations-yaml_metadata_block-native_divs-native_spans-markdown_in_html_blocks-fancy_lists"
-    "+pipe_tables+lists_without_preceding_blankline-blank_before_header-blank_before_blockquote+autolink_bare_uris"
+    "markdown-smart-citations-yaml_metadata_block-native_divs-native_spans-markdown_in_html_blocks-fancy_lists"
+    "-superscript-subscript-grid_tables-multiline_tables-simple_tables+pipe_tables+lists_without_preceding_blankline"
+    "-blank_before_header-blank_before_blockquote+autolink_bare_uris+tex_math_double_backslash"
 )
 UNDIVIDED = "--columns=10000"  # so that pandoc sets no widths of columns
-# LaTeX's environments of displayed formulas, by those that stand inside of one.
-FORMULAS = {
-    "equation": "", "displaymath": "", "math": "", "align": "aligned", "alignat": "alignedat", "flalign": "aligned",
-    "gather": "gathered", "multline": "gathered", "eqnarray": "aligned",
-}  # fmt: skip
-ENVIRONMENT = re.compile(r"\\begin\{(\w+)(\*?)\}(.*)\\end\{\1\2\}", re.DOTALL)
-NUMBERING = re.compile(r"\\(label\{[^}]*\}|nonumber|notag)")
 TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^>]*)>")
 WRAPPERS = {
     "b": "Strong", "strong": "Strong", "i": "Emph", "em": "Emph", "cite": "Emph", "var": "Emph", "sub": "Subscript",
@@ -46,14 +41,16 @@ ACTIVE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+KEPT_ATTRIBUTES = ("width", "height")
 WEB = re.compile(r"\s*(https?|mailto):", re.IGNORECASE)
 SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]*:")
 
 
-def pandoc(text: str, to: str, format: str, *options: str) -> str:
-    """Convert a text with pandoc; `FerError` on any error or warning."""
+def pandoc(text: str, to: str, format: str, *options: str, strict: bool = True) -> str:
+    """Convert a text with pandoc; `FerError` on any error, and on any warning if `strict`."""
     try:
-        return pypandoc.convert_text(text, to, format, extra_args=["--fail-if-warnings", *options])
+        fails = ["--fail-if-warnings"] if strict else ["--quiet"]
+        return pypandoc.convert_text(text, to, format, extra_args=[*fails, *options])
     except RuntimeError as error:
         said = str(error).partition("during conversion: ")[2] or str(error)
         raise FerError(f"pandoc says: {' '.join(said.replace('[WARNING] ', '').split())[:300]}") from None
@@ -71,7 +68,8 @@ class Tree:
     number: int = 0  # of the cell at hand
 
     def __post_init__(self) -> None:
-        read = json.loads(pandoc(self.cells.text, "json", MARKDOWN, UNDIVIDED))
+        # Its warnings are of notes and links that are named twice or not at all: as in JupyterLab, one is shown.
+        read = json.loads(pandoc(self.cells.text, "json", MARKDOWN, UNDIVIDED, strict=False))
         self.version = read["pandoc-api-version"]
         self.places = set(_places(read["blocks"]))
         for block in read["blocks"]:
@@ -80,13 +78,14 @@ class Tree:
             else:
                 self.blocks += [(self.number, each) for each in self._clean([block])]
 
-    def document(self, about: dict[str, str]) -> str:
-        """pandoc's JSON, with metadata of plain texts."""
+    def document(self, about: dict[str, str], cell: int | None = None) -> str:
+        """pandoc's JSON of all cells or of one, with metadata of plain texts."""
         meta = {name: {"t": "MetaString", "c": value} for name, value in about.items() if value}
-        return json.dumps({"pandoc-api-version": self.version, "meta": meta, "blocks": [b for _, b in self.blocks]})
+        blocks = [block for number, block in self.blocks if cell in (None, number)]
+        return json.dumps({"pandoc-api-version": self.version, "meta": meta, "blocks": blocks})
 
     def _clean(self, elements: list) -> list:
-        return each_list(elements, self._change)
+        return _plain(each_list(elements, self._change))
 
     def _change(self, elements: list[Element]) -> list[Element]:
         """A list of elements, of blocks or of words, with all that needs it replaced."""
@@ -99,8 +98,11 @@ class Tree:
             return self._raw(*content, inline=kind == "RawInline")
         if kind == "Image":
             return [self._picture(element)]
+        if kind == "Math":
+            return [{"t": "Math", "c": [content[0], formula(content[1])]}]
         if kind == "Figure" and not content[0][0]:  # a picture in a text, which Jupyter shows where it stands
-            return [{"t": "Para", "c": inlines(content[2])}]
+            caption = [] if text_of(content[1]).strip() == text_of(content[2]).strip() else content[1][1]
+            return [each | {"t": "Para"} if each["t"] == "Plain" else each for each in (*content[2], *caption)]
         if kind == "Link":
             return [element] if self._may_lead(content[2]) else content[1]
         return [element]
@@ -164,13 +166,12 @@ class Tree:
 
     def _latex(self, text: str, *, inline: bool) -> list[Element]:
         """A formula, or LaTeX's text as it was written."""
-        if found := ENVIRONMENT.fullmatch(text.strip()):
-            name, inside = found[1], NUMBERING.sub("", found[3]).strip()
-            if (own := FORMULAS.get(name)) is not None:
-                formula = f"\\begin{{{own}}}{inside}\\end{{{own}}}" if own else inside
-                math = {"t": "Math", "c": [{"t": "DisplayMath"}, formula]}
-                return [math] if inline else [{"t": "Para", "c": [math]}]
-            raise FerError(f"cell {self.number}: LaTeX's {name} cannot be set. Write a formula, or Markdown")
+        if found := environment(text):
+            name, content = found
+            if not content:
+                raise FerError(f"cell {self.number}: LaTeX's {name} cannot be set. Write a formula, or Markdown")
+            math = {"t": "Math", "c": [{"t": "DisplayMath"}, formula(content)]}
+            return [math] if inline else [{"t": "Para", "c": [math]}]
         if re.match(r"\\(re)?newcommand|\\def\b|\\DeclareMathOperator", text.strip()):
             return []  # a macro, which pandoc has applied
         word = {"t": "Str", "c": text}
@@ -178,6 +179,8 @@ class Tree:
 
     def _may_lead(self, target: list[str]) -> bool:
         """Whether a link is kept: to the web, to an address, to a place of this text or to a file nearby."""
+        if not target[0].strip():
+            return False
         if target[0].startswith("#"):
             place = unquote(target[0][1:])
             own = next((each for each in (place, place.lower()) if each in self.places), None)
@@ -192,6 +195,9 @@ class Tree:
             name = f"own-{len(self.cells.pictures)}"
             where = f"cell {self.number}"
             image["c"][2][0] = add_picture(self._content(source), name, self.cells.pictures, where)
+        if style := next((style for key, style in image["c"][0][2] if key == "style"), None):
+            sizes = re.findall(r"(?:^|;)\s*(width|height)\s*:\s*([\d.]+(?:px|%))", style)
+            image["c"][0][2] += [list(size) for size in sizes]
         return image
 
     def _content(self, source: str) -> bytes:
@@ -214,7 +220,7 @@ class Tree:
                     return file.read_bytes()
         except (OSError, ValueError):  # a name that is too long, or holds a NUL
             pass
-        raise FerError(f"{where}: the picture {short} is not a file in {self.folder.resolve()}")
+        raise FerError(f"{where}: the picture {short} is not a file in {self.folder.resolve()}. Put it there")
 
 
 def each_list(node: Any, change: Callable[[list], list]) -> Any:
@@ -248,6 +254,17 @@ def text_of(node: Any) -> str:
 def inlines(blocks: list[Element]) -> list[Element]:
     """The words in some paragraphs."""
     return [each for block in blocks if block["t"] in ("Para", "Plain") for each in block["c"]]
+
+
+def _plain(node: Any) -> Any:
+    """A tree without attributes of HTML that load or run something; sizes stay."""
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    if not isinstance(node, list):
+        return node
+    if len(node) == 3 and isinstance(node[0], str) and all(isinstance(each, list) for each in node[1:]):
+        return [node[0], node[1], [pair for pair in node[2] if pair[0] in KEPT_ATTRIBUTES]]
+    return [_plain(each) for each in node]
 
 
 def _is_html(element: Element) -> bool:

@@ -159,7 +159,7 @@ def test_ours_of_the_nearest_size_answers_the_same_faces(right: pd.DataFrame, vo
     answers = read_answers(tmp_path / "answers.csv", voted, "PublicTest")
     labels, votes = compare_with_ours(answers, voted, "PublicTest", 46_500)
     assert (labels["network"], labels["parameters"]) == ("mobilenet-46k.fer2013", 45_959)
-    assert (votes["network"], votes["truth"]) == ("compact-46k.ferplus", "majority")
+    assert (votes["network"], votes["truth"]) == ("mobilenet-46k.ferplus", "majority")
     for each in (labels, votes):
         assert each["low"] <= each["points"] <= each["high"]
         assert each["points"] > 0  # networks that learned photographs do not know drawn faces

@@ -1,6 +1,7 @@
 """Tables, arrays and folders as people have them: each kind is understood, or refused by name."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from fer_utils.data.classes import parse_order
 from fer_utils.data.faces import CLASSES, FaceSet
@@ -107,11 +109,14 @@ def test_an_index_and_other_columns_are_named_every_time(few: FaceSet, tmp_path:
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
+        ("isTraining", [0, 1] * 7, r"the column 'isTraining' could tell a label or a usage"),
+        ("angry", [0, 1] * 7, r"the column 'angry' could tell a label or a usage"),
         ("fold", range(14), r"the column 'fold' could tell a label or a usage"),
         ("second label", range(14), r"the column 'second label' could tell a label or a usage"),
         ("is_test", [0, 1] * 7, r"the column 'is_test' could tell a label or a usage"),
         ("where", ["train", "test"] * 7, r"the column 'where' seems to hold usages\. Name it so, or delete it"),
         ("seen", ["sad", "Happy"] * 7, r"the column 'seen' seems to hold labels\. Name it so, or delete it"),
+        ("label_text", ["sad", *["happy"] * 13], r"emotion and label_text are different classes\. Delete one of them"),
         ("label", [6] * 14, r"line 2: emotion and label are different classes\. Delete one of them"),
         ("split", ["test"] * 14, r"the columns Usage and split are both the usage\. Drop one of them"),
     ],
@@ -249,7 +254,7 @@ def test_a_folder_of_no_class_is_refused_or_left_out(few: FaceSet, tmp_path: Pat
     assert "contempt → left out" in found.reading[-1]
 
 
-@pytest.mark.parametrize("name", ["fer_test", "my Test images", "private_test"])
+@pytest.mark.parametrize("name", ["fer_test", "my Test images", "private_test", "ferTest", "TestImgs", "FER2013Test"])
 def test_the_part_may_be_a_word_in_a_name(name: str, few: FaceSet, tmp_path: Path) -> None:
     path = class_folders(tmp_path / "faces", ["fer_train/happy", f"{name}/happy"], few)
     assert read(path).usage.tolist() == ["Training", "PrivateTest" if "private" in name else "PublicTest"]
@@ -328,3 +333,117 @@ def test_an_excel_workbook_is_told_from_an_archive(tmp_path: Path) -> None:
         book.writestr("xl/workbook.xml", "")
     with pytest.raises(InputError, match=r"an Excel workbook\. Save the sheet as CSV"):
         read(tmp_path / "fer2013.xlsx")
+
+
+def test_names_of_classes_beside_numbers_tell_their_order(few: FaceSet, tmp_path: Path) -> None:
+    alphabet = [ALPHABET.index(CLASSES[label]) for label in few.labels]
+    table = rows_of(few).assign(emotion=alphabet, label_text=[CLASSES[label] for label in few.labels])
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    same(read(tmp_path / "faces.csv"), few)
+
+
+def test_a_column_that_is_half_of_parts_is_not_passed_over_without_usages(few: FaceSet, tmp_path: Path) -> None:
+    table = (
+        rows_of(few).drop(columns="Usage").assign(source=["train/a.jpg", "test/b.jpg", "?"] * 4 + ["train/a.jpg"] * 2)
+    )
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(InputError, match=r"the column 'source' seems to hold usages"):
+        read(tmp_path / "faces.csv")
+
+
+def test_numbers_of_pixels_are_taken_in_our_order_and_this_is_told(few: FaceSet, tmp_path: Path) -> None:
+    rows_of(few).drop(columns="Usage").rename(columns={"emotion": "label"}).to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.warns(UserWarning, match=r"label has numbers, taken in FER2013's order .* --classes"):
+        assert load(tmp_path / "faces.csv").labels.tolist() == few.labels.tolist()
+    load(tmp_path / "faces.csv", classes=",".join(CLASSES))  # and then there is no doubt
+
+
+@pytest.mark.filterwarnings("ignore:ck.csv")
+def test_rows_keep_their_numbers_where_classes_are_left_out(few: FaceSet, tmp_path: Path) -> None:
+    from fer_utils.data.votes import row_numbers
+    from fer_utils.inference.recognizer import open_recognizer, predict
+
+    rows_of(few).assign(emotion=[7, *few.labels[1:]]).to_csv(tmp_path / "ck.csv", index=False)
+    found = load(tmp_path / "ck.csv", classes=",".join(CK))
+    assert row_numbers(found).tolist() == list(range(1, 14))
+    assert row_numbers(load(tmp_path / "ck.csv", classes=",".join(CK))[np.arange(13) > 4]).tolist() == list(
+        range(6, 14)
+    )
+    network = open_recognizer("compact-46k.ferplus")
+    assert predict(network, [tmp_path / "ck.csv"]).id.tolist() == list(range(14))  # which needs no labels
+    assert predict(network, [tmp_path / "ck.csv"], classes=",".join(CK)).id.tolist() == list(range(1, 14))
+
+
+def test_the_usages_of_shards_are_those_of_the_whole(few: FaceSet, tmp_path: Path) -> None:
+    words = ["train"] * 6 + ["validation"] * 4 + ["test"] * 4
+    for place in (0, 1):
+        rows = np.arange(14) % 2 == place
+        columns = {"pixels": few[rows].images.tolist(), "emotion": few[rows].labels, "split": np.array(words)[rows]}
+        parquet(tmp_path / f"part-{place}.parquet", columns)
+    found = read(tmp_path)
+    assert sorted(found.usage) == ["PrivateTest"] * 4 + ["PublicTest"] * 4 + ["Training"] * 6
+    (tmp_path / "test.csv").write_text("")
+    with pytest.raises(InputError, match=r"beside part-0\.parquet lies test\.csv"):
+        read(tmp_path)
+
+
+def test_folders_of_a_partition_are_columns(few: FaceSet, tmp_path: Path) -> None:
+    for name in ("happy", "sad"):
+        (tmp_path / f"emotion={name}" / "split=test").mkdir(parents=True)
+        columns = {"pixels": few.images[:2].tolist()}
+        parquet(tmp_path / f"emotion={name}" / "split=test" / "0.parquet", columns)
+    found = read(tmp_path)
+    assert found.labels.tolist() == [3, 3, 4, 4]
+    assert set(found.usage) == {"PublicTest"}
+
+
+def test_arrays_may_lie_in_folders_of_parts(few: FaceSet, tmp_path: Path) -> None:
+    for name, part in {"train": few.part("Training"), "test": few.part("PublicTest")}.items():
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "images.npy", part.images)
+        np.save(tmp_path / name / "labels.npy", part.labels)
+    same(read(tmp_path), few)
+    names = np.array(ALPHABET)
+    alphabet = np.array([ALPHABET.index(CLASSES[label]) for label in few.labels])
+    np.savez(tmp_path / "a.npz", X=few.images, y=alphabet, usage=few.usage, class_names=names, mean=np.array(0.5))
+    same(read(tmp_path / "a.npz"), few)
+
+
+def test_a_class_folder_may_hold_folders(few: FaceSet, tmp_path: Path) -> None:
+    path = class_folders(tmp_path / "ck", ["angry/001", "contempt/003", "happy/004"], few)
+    assert read(path, CK).labels.tolist() == [0, 3]
+    with pytest.raises(InputError, match=r"in folder 'contempt', which is no class"):
+        read(path)
+    path = class_folders(tmp_path / "numbers", ["0/3", "1/4"], few)
+    with pytest.raises(InputError, match=r"which of 0, 3 is the class\?"):
+        read(path, CLASSES)
+
+
+def test_names_that_contradict_their_folders_are_told(few: FaceSet, tmp_path: Path) -> None:
+    for name in ("train/happy/Training_1.png", "val/happy/Training_2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(png(few.images[0]))
+    found = read(tmp_path)
+    assert set(found.usage) == {"Training"}
+    assert re.search(r"1 images such as .*Training_2\.png are taken as their names say", found.skipped[0])
+
+
+def test_all_names_of_images_may_tell_the_part(few: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    for name in ("train_0001_aligned", "test_0001_aligned"):  # as in RAF-DB
+        (tmp_path / "happy" / f"{name}.png").write_bytes(png(few.images[0]))
+    assert read(tmp_path).usage.tolist() == ["Training", "PublicTest"]
+
+
+@pytest.mark.parametrize("before", ["sep=;\n", "\n\n", "\ufeffsep=;\r\n"])
+def test_lines_before_the_names_of_columns_are_passed_over(before: str, few: FaceSet, tmp_path: Path) -> None:
+    text = before + rows_of(few).assign(**{" ": "", "  ": ""}).to_csv(index=False, sep=";").replace(" ;  ", ";")
+    (tmp_path / "faces.csv").write_text(text, encoding="utf-8", newline="")
+    same(read(tmp_path / "faces.csv"), few)
+
+
+@pytest.mark.parametrize(("highest", "shown"), [(255, 255), (4095, 255), (65535, 255)])
+def test_gray_levels_of_8_and_12_bits_in_16_are_not_dark(highest: int, shown: int, tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    Image.fromarray(np.full((48, 48), highest, np.uint16)).save(tmp_path / "happy" / "a.png")
+    assert set(read(tmp_path).images.flat) == {shown}

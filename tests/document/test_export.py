@@ -174,6 +174,19 @@ SAID: list[tuple[NotebookNode | str, list[str]]] = [
     ("表情识别报告 “准确率” Отчёт ひらがな 한국어 🙂 ✅ ≥", ["表情识别报告", "Отчёт", "ひらがな", "한국어", "≥"]),
     (printed("\x1b[31mcoloured\x1b[0m\n10%\r99%\r\n``` x"), ["coloured", "99%", "``` x"]),
     (ran({"text/html": "<b>only</b> <i>words</i>"}), ["only", "words"]),
+    ("<details>\n<summary>Click</summary>\n\nHidden **text**\n\n```\nx = 1\n```\n\n</details>",
+     ["Click", "Hidden", "x = 1"]),
+    ("<div class='alert'>", [""]), ("in an **open** block", ["in an"]), ("</div>", [""]),
+    ("```python\nan open fence", ["an open fence"]), ("afterwards", ["afterwards"]),
+    ("The results are:\n| left | right |\n|---|---|\n| 1 | 2 |", ["left", "right"]),
+    ("Text\n\n---\n**Author:** Jane Doe\n\n---", ["Author:", "Jane Doe"]),
+    ("x^2+y^2 and 5~10 to 20~30, --help and 'q'", ["x^2+y^2", "5~10 to 20~30", "--help", "'q'"]),
+    ("a note[^1]\n\n[^1]: first one", ["first one"]), ("a note[^1]\n\n[^1]: second one", ["second one"]),
+    ("[empty]() link", ["empty link"]),
+    (ran({"application/json": {"key": [1]}}), ['"key"']),
+    (ran({"text/latex": "\\begin{tabular}{c}a\\end{tabular}", "text/plain": "as text"}), ["as text"]),
+    ("<figure><figcaption>A caption</figcaption></figure>", ["A caption"]),
+    (printed("\x1b]8;;http://a.b\x07linked\x1b]8;;\x07 \x08bell"), ["linked bell"]),
     (new_code_cell("1/0", outputs=[new_output("error", ename="ZeroDivisionError", evalue="division by zero",
                    traceback=[])], execution_count=1, metadata={"tags": ["raises-exception"]}),
      ["ZeroDivisionError: division by zero"]),
@@ -183,9 +196,10 @@ SAID: list[tuple[NotebookNode | str, list[str]]] = [
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_what_cells_say_is_on_the_page(exporter: type[Exporter], tmp_path: Path) -> None:
     document = exported(exporter, tmp_path, *(cell for cell, _ in SAID))
+    document = document.translate(dict.fromkeys(map(ord, "\u200b\u2060")))
     for text in (text for _, texts in SAID for text in texts):
         assert text in document
-    for text in ("10%", "gone -->", "<b>", "#nowhere", "\x1b"):
+    for text in ("10%", "gone -->", "<b>", "#nowhere", "\x1b", "fer-cell", "```python", "**"):
         assert text not in document
 
 
@@ -198,16 +212,24 @@ def test_formulas_are_set(exporter: type[Exporter], tmp_path: Path) -> None:
         "Inline $a = \\frac{1}{2}$",
         ran({"text/latex": "$\\displaystyle \\frac{a}{b}$"}),
         ran({"text/latex": "\\begin{gather}a = b\\end{gather}"}),
+        "with blanks $ a = 1 $ in it, $5 and $6",
+        "$\\newcommand{\\third}{\\frac13}$ $a\\third$",
+        "$$\\big\\langle a \\big\\rangle$$",
+        "$$\\begin{vmatrix} a & 1 \\\\ 2 & 3 \\end{vmatrix}$$",
+        "\\begin{pmatrix} a & 1 \\end{pmatrix}",
+        "$$\\begin{cases} a & x > 0 \\\\ 1 & \\text{else} \\end{cases}$$",
+        "$$a = 1 \\tag{7}$$",
     ]
     document = exported(exporter, tmp_path, *formulas)
     assert (document.count("𝑎") or document.count("<mi>a</mi>")) == len(formulas)
     document = re.sub("<annotation.*?</annotation>", "", document)
-    for text in ("\\begin", "half", "label", "object"):
+    for text in ("\\begin", "half", "third", "label", "object", "chevron", "newcommand", "tag"):
         assert text not in document
+    assert "$5 and $6" in document
 
 
 def test_a_formula_that_cannot_be_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FerError, match=r"pandoc says: Could not convert TeX math \\frac\{"):
+    with pytest.raises(FerError, match=r"cell 1: pandoc says: Could not convert TeX math \\frac\{"):
         exported(TypstPDFExporter, tmp_path, "$\\frac{$")
     with pytest.raises(FerError, match=r"cell 1: LaTeX's tikzpicture cannot be set"):
         exported(TypstPDFExporter, tmp_path, "\\begin{tikzpicture}x\\end{tikzpicture}")
@@ -326,6 +348,40 @@ def test_what_is_left_out_is_told(exporter: type[Exporter], tmp_path: Path, capl
     assert re.findall(r"cell (\d)", told) == ["1", "2", "4", "5", "3", "6", "7"]
     for what in ("widget-view", "javascript", "<iframe>", "stderr", "a raw cell", "raw typst", "<video>"):
         assert what in told
+
+
+def test_words_of_data_are_no_markup(tmp_path: Path) -> None:
+    words = ["- 3", "+ 5", "= x", "/ a: b", "1. y", "--flag", "a---b", "a-?b", "x...y", "#let", "$5$", "*b*", "@here"]
+    document = exported(TypstPDFExporter, tmp_path, frame(pd.DataFrame({"words": words})))
+    document = document.translate(dict.fromkeys(map(ord, "\u200b\u2060")))
+    for word in words:
+        assert f" {word}\n" in document
+
+
+def test_lists_and_formulas_stay_on_the_page(tmp_path: Path) -> None:
+    items = "\n".join(f"- item {i}" for i in range(90))
+    formula = "$$y = " + " + ".join(f"a_{{{i}}}x_{{{i}}}" for i in range(30)) + "$$"
+    document = exported(TypstPDFExporter, tmp_path, items, f"`{'very_long_' * 20}` {'word' * 40}")
+    assert all(f"item {i}\n" in document for i in range(90))
+    nb = new_notebook(cells=[new_markdown_cell(formula), new_markdown_cell(f"`{'very_long_' * 20}` {'word' * 40}")])
+    assert_inside(TypstPDFExporter().from_notebook_node(nb)[0])
+
+
+def test_the_html_keeps_no_attributes_that_load_or_run(tmp_path: Path) -> None:
+    (tmp_path / "face.png").write_bytes(face("png"))
+    picture = '<img src="face.png" srcset="https://a.b/x.png 2x" onerror="alert(1)" width="20">'
+    active = f'{picture}<a href="https://ok" onclick="x()">l</a>'
+    document = exported(ReportHTMLExporter, tmp_path, ran({"text/html": active}), f"text {active}")
+    assert "https://ok" in document
+    for word in ("srcset", "onerror", "onclick", "a.b/x"):
+        assert word not in document
+    assert document.count('width="20"') == 2
+
+
+def test_an_error_names_the_cell(tmp_path: Path) -> None:
+    for exporter in EXPORTERS:
+        with pytest.raises(FerError, match=r"cell 2: pandoc says: Could not convert TeX math \\frac\{"):
+            exported(exporter, tmp_path, "text", "$\\frac{$", "text")
 
 
 def test_a_character_that_no_font_has_is_named_with_its_cell(tmp_path: Path) -> None:

@@ -37,10 +37,10 @@ def test_the_ratios_are_those_of_the_rates(monkeypatch: pytest.MonkeyPatch) -> N
     assert found["ratio_to_step"] == pytest.approx(0.9)
     assert found["load_seconds_cold"] > 0
     assert found["load_ratio_to_plain"] is None
-    assert next(iter(found["rates"])) == "the plain way: one run, 2 threads"
+    assert next(iter(found["rates"])) == "the plain loop: one run, 2 threads"
 
 
-def test_a_csv_is_read_the_plain_way_too(csv_file: Path, tmp_path: Path) -> None:
+def test_a_csv_is_also_read_row_by_row(csv_file: Path, tmp_path: Path) -> None:
     assert (bench.plain_load_seconds(str(csv_file)) or 0) > 0
     assert bench.plain_load_seconds(str(tmp_path)) is None
 

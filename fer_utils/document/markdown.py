@@ -1,0 +1,115 @@
+"""Markdown as JupyterLab reads it, for pandoc, which reads some of it otherwise."""
+
+import re
+from collections.abc import Callable
+
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+# CommonMark's HTML blocks of kind 6, which end at a blank line; the Markdown after it is Markdown again.
+BLOCK_TAG = re.compile(
+    r" {0,3}</?(address|article|aside|blockquote|body|center|details|dialog|dd|div|dl|dt|fieldset|figcaption|figure|"
+    r"footer|form|h[1-6]|header|hr|iframe|legend|li|link|main|menu|nav|ol|p|section|summary|table|tbody|td|tfoot|th|thead|"
+    r"title|tr|ul)(\s|/?>|$)",
+    re.IGNORECASE,
+)
+RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea)(\s|>|$)", re.IGNORECASE)  # kind 1, up to the closing tag
+DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the second line of a table
+CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+MATH = re.compile(r"(?<![\\$])\$(?!\$)([^$\n]+)(?<!\\)\$(?!\$)")
+NOTE = re.compile(r"\[\^([^\]\s]+)\]")
+ARGUMENT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+MACROS = re.compile(rf"\$\$?\s*((?:\\(?:re)?newcommand\*?\s*\{{?\\\w+\}}?(?:\[\d\])*{ARGUMENT}\s*)+)\$\$?")
+
+
+def for_pandoc(text: str, cell: int) -> str:
+    """The Markdown of a cell, changed where pandoc would read it otherwise than JupyterLab.
+
+    An open code block ends with its cell, HTML blocks end at a blank line, a table needs no blank line before it, and
+    formulas may have blanks inside their dollars. Footnotes are those of their cell.
+    """
+    shown: list[str] = []
+    words: list[str] = []  # lines outside of code and HTML
+
+    def end_words() -> None:
+        if words:
+            shown.append(_outside_code("\n".join(words), lambda part: _words(part, cell)))
+            words.clear()
+
+    lines = text.split("\n")
+    place = 0
+    while place < len(lines):
+        end = _end_of_block(lines, place)
+        if end is None:
+            if words and words[-1].strip() and _begins_table(lines, place):
+                words.append("")
+            words.append(lines[place])
+            place += 1
+            continue
+        end_words()
+        block = lines[place:end]
+        shown.append(_closed(block) if FENCE.match(block[0]) else _raw_html("\n".join(block)))
+        place = end
+    end_words()
+    return "\n".join(shown)
+
+
+def _end_of_block(lines: list[str], place: int) -> int | None:
+    """Where the code or HTML block that begins at a line ends; None if none begins."""
+    line = lines[place]
+    if fence := FENCE.match(line):
+        ends = re.compile(rf" {{0,3}}{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*")
+        return next((i + 1 for i in range(place + 1, len(lines)) if ends.fullmatch(lines[i])), len(lines))
+    if tag := RAW_TAG.match(line):
+        closing = f"</{tag[1].lower()}"
+        return next((i + 1 for i in range(place, len(lines)) if closing in lines[i].lower()), len(lines))
+    if BLOCK_TAG.match(line):
+        return next((i for i in range(place, len(lines)) if not lines[i].strip()), len(lines))
+    return None
+
+
+def _closed(block: list[str]) -> str:
+    """A code block that is closed."""
+    fence = re.match(FENCE, block[0])
+    assert fence
+    is_closed = len(block) > 1 and re.fullmatch(rf"\s*{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*", block[-1])
+    return "\n".join(["", *block, *([] if is_closed else [fence[1]]), ""])
+
+
+def _raw_html(html: str) -> str:
+    """A raw block of pandoc's."""
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", html)), 3)
+    return f"\n{fence}{{=html}}\n{html}\n{fence}\n"
+
+
+def _begins_table(lines: list[str], place: int) -> bool:
+    """Whether a line is the head of a table, and the line before it none of a table."""
+    if place + 1 >= len(lines) or "|" not in lines[place] or "|" in lines[place - 1]:
+        return False
+    return "|" in lines[place + 1] and DELIMITERS.fullmatch(lines[place + 1]) is not None
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Change a text except for its inline code."""
+    parts, place = [], 0
+    for code in CODE_OR_MATH.finditer(text):
+        parts += [change(text[place : code.start()]), code[0]]
+        place = code.end()
+    return "".join([*parts, change(text[place:])])
+
+
+def _without_blanks(text: str) -> str:
+    """Formulas without blanks inside of their dollars. A single dollar, as in a price, begins none."""
+    parts, place = [], 0
+    while found := MATH.search(text, place):
+        inside, blanks = found[1].strip(), found[1] != found[1].strip()
+        both = found[1][0].isspace() and found[1][-1].isspace()
+        end = found.end() if inside and (both or not blanks) else found.start() + 1
+        parts.append(text[place : found.start()])
+        parts.append(f"${inside}$" if end == found.end() else "$")
+        place = end
+    return "".join([*parts, text[place:]])
+
+
+def _words(text: str, cell: int) -> str:
+    text = MACROS.sub(lambda found: f"\n\n{found[1]}\n\n", text)
+    text = _without_blanks(text)
+    return NOTE.sub(lambda found: f"[^{cell}-{found[1]}]", text)
