@@ -83,7 +83,8 @@ def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: Order) -> 
             )
     if None in groups and len(groups) > 1:
         raise InputError(f"{path}: {groups[None]['image']} could be of any part. Name it as the others, such as x_test")
-    usages: dict[str | None, str] = {None: "", **usage_by_part(groups)}
+    given = usage_by_part(groups)
+    usages = {part: given[part] if part else "" for part in groups}
     ordered = sorted(groups, key=lambda part: ("", *USAGES).index(usages[part]))
     read = [_faces(path, arrays, groups[part], order, usages[part]) for part in ordered]
     if not read:

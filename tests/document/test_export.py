@@ -177,7 +177,7 @@ SAID: list[tuple[NotebookNode | str, list[str]]] = [
     ("<details>\n<summary>Click</summary>\n\nHidden **text**\n\n```\nx = 1\n```\n\n</details>",
      ["Click", "Hidden", "x = 1"]),
     ("<div class='alert'>", [""]), ("in an **open** block", ["in an"]), ("</div>", [""]),
-    ("```python\nan open fence", ["an open fence"]), ("afterwards", ["afterwards"]),
+    ("```\nan open fence", ["an open fence"]), ("afterwards", ["afterwards"]),
     ("The results are:\n| left | right |\n|---|---|\n| 1 | 2 |", ["left", "right"]),
     ("Text\n\n---\n**Author:** Jane Doe\n\n---", ["Author:", "Jane Doe"]),
     ("x^2+y^2 and 5~10 to 20~30, --help and 'q'", ["x^2+y^2", "5~10 to 20~30", "--help", "'q'"]),
