@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 from unicodedata import east_asian_width
 
 from fer_utils.document.tree import Element, Tree, each_list, text_of
@@ -20,6 +19,7 @@ PAGE_PX = 627  # the width of the text, 96 pixels an inch
 ZERO_WIDTH_SPACE = "\u200b"
 WORD_JOINER = "\u2060"
 MARK = re.compile(r"[-+/]|=+|\d+\.")
+LATIN_WORD = re.compile(r"[!-\u1fff\u2010-\u2e7f]+")  # Chinese breaks anywhere
 SHORTHAND = re.compile(r"-[-?]+|\.\.\.")
 NUMBER = set("0123456789.,+-−–% eE±()[]nan ")
 
@@ -40,24 +40,33 @@ def _fitting(elements: list[Element], where: str) -> list[Element]:
 
 
 def _fit_one(element: Element, where: str) -> list[Element]:
-    if element["t"] == "Str":
-        return [{"t": "Str", "c": _unmarked(_breakable(element["c"]))}]
-    if element["t"] == "Code":
-        return [{"t": "Code", "c": [element["c"][0], _breakable(element["c"][1])]}]
-    if element["t"] == "Image":
+    kind = element["t"]
+    if kind in ("Str", "Code"):
+        return _breaking([element], LONG_CHARACTERS)
+    if kind == "Image":
         attributes = element["c"][0]
-        attributes[2] = [pair if not _too_wide(*pair) else ["width", "100%"] for pair in attributes[2]]
-        return [element]
-    if element["t"] == "CodeBlock":
-        attributes, text = element["c"]
-        lines = [part for line in text.split("\n") for part in _parts(line, LINE_CHARACTERS)]
-        return [{"t": "CodeBlock", "c": [attributes, "\n".join(lines)]}]
-    return _tables(element, where) if element["t"] == "Table" else [element]
+        attributes[2] = [["width", "100%"] if _too_wide(*pair) else pair for pair in attributes[2]]
+    if kind == "CodeBlock":
+        lines = [part for line in element["c"][1].split("\n") for part in _parts(line, LINE_CHARACTERS)]
+        return [{"t": kind, "c": [element["c"][0], "\n".join(lines)]}]
+    return _tables(element, where) if kind == "Table" else [element]
 
 
-def _breakable(word: str) -> str:
-    """A word that breaks if it is too long for a line."""
-    return ZERO_WIDTH_SPACE.join(_parts(word, STEP_CHARACTERS)) if width(word) > LONG_CHARACTERS else word
+def _breaking(elements: list[Element], most: int) -> list[Element]:
+    """Elements whose words may break if they are longer than `most` characters."""
+
+    def broken(text: str) -> str:
+        return LATIN_WORD.sub(lambda word: _in_steps(word[0]) if len(word[0]) > most else word[0], text)
+
+    changed = {
+        "Str": lambda content: _unmarked(broken(content)),
+        "Code": lambda content: [content[0], broken(content[1])],
+    }
+    return [{"t": each["t"], "c": changed[each["t"]](each["c"])} if each["t"] in changed else each for each in elements]
+
+
+def _in_steps(word: str) -> str:
+    return ZERO_WIDTH_SPACE.join(word[i : i + STEP_CHARACTERS] for i in range(0, len(word), STEP_CHARACTERS))
 
 
 def _unmarked(word: str) -> str:
@@ -106,7 +115,7 @@ def _tables(table: Element, where: str) -> list[Element]:
             spare = (TABLE_CHARACTERS - sum(narrow)) / max(1, sum(wide) - sum(narrow))
             for column, few, many in zip(columns, narrow, wide, strict=True):
                 column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / TABLE_CHARACTERS}
-            return [each_list(table, _broken)]
+            return [each_list(table, partial(_breaking, most=WORD_CHARACTERS))]
     if any(cell[3] > 1 for row in heads + rows for cell in row[1]):
         raise FerError(
             f"{where}: a table of {len(columns)} columns and about {sum(least)} characters does not fit on the page, "
@@ -179,15 +188,3 @@ def _selected(table: Element, places: list[int]) -> Element:
     chosen = [[body[0], body[1], rows(body[2]), rows(body[3])] for body in bodies]
     parts = [[head[0], rows(head[1])], chosen, [foot[0], rows(foot[1])]]
     return {"t": "Table", "c": [attributes, caption, [columns[place] for place in places], *parts]}
-
-
-def _broken(elements: list[Any]) -> list[Any]:
-    """Let long words break."""
-    return [
-        {"t": "Str", "c": ZERO_WIDTH_SPACE.join(_parts(each["c"], WORD_CHARACTERS))}
-        if each["t"] == "Str"
-        else {"t": "Code", "c": [each["c"][0], ZERO_WIDTH_SPACE.join(_parts(each["c"][1], WORD_CHARACTERS))]}
-        if each["t"] == "Code"
-        else each
-        for each in elements
-    ]
