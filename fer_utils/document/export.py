@@ -121,7 +121,7 @@ class TypstPDFExporter(_PandocExporter):
         """
         shown = " ".join(about.values())
         check_glyphs(shown)
-        fit(tree)
+        fit(tree, about["language"])
         families = typst_families(shown + "".join(text_of(block) for _, block in tree.blocks), about["language"])
         fonts = ", ".join(f'"{family}"' for family in families)
         about |= {"chinese": "yes" if about["language"] == "zh-TW" else ""}  # pandoc's `lang` has no such words

@@ -10,7 +10,7 @@ from fer_utils.errors import FerError
 from fer_utils.report.fonts import check_glyphs
 
 LINE_CHARACTERS = 96  # of printed text
-TABLE_CHARACTERS = 122  # of a row of a table
+TABLE_CHARACTERS = {"en": 122, "zh-TW": 112}  # of a row of a table, by language: the Chinese font's letters are wider
 PADDING_CHARACTERS = 2  # of a cell
 WORD_CHARACTERS = 24  # a longer word in a table may be broken
 LONG_CHARACTERS = 40  # of a word in a text, from which on it may be broken
@@ -24,22 +24,23 @@ SHORTHAND = re.compile(r"-[-?]+|\.\.\.")
 NUMBER = set("0123456789.,+-−–% eE±()[]nan ")
 
 
-def fit(tree: Tree) -> None:
+def fit(tree: Tree, language: str = "en") -> None:
     """Change the blocks of a tree so that they fit on a page; `FerError` for what cannot, with its cell."""
     blocks = []
+    room = TABLE_CHARACTERS[language]
     for number, block in tree.blocks:
         where = f"cell {number}"
         check_glyphs(text_of(block), where)
-        changed = each_list([block], partial(_fitting, where=where))
+        changed = each_list([block], partial(_fitting, where=where, room=room))
         blocks += [(number, each) for each in changed]
     tree.blocks = blocks
 
 
-def _fitting(elements: list[Element], where: str) -> list[Element]:
-    return [new for element in elements for new in _fit_one(element, where)]
+def _fitting(elements: list[Element], where: str, room: int) -> list[Element]:
+    return [new for element in elements for new in _fit_one(element, where, room)]
 
 
-def _fit_one(element: Element, where: str) -> list[Element]:
+def _fit_one(element: Element, where: str, room: int) -> list[Element]:
     kind = element["t"]
     if kind in ("Str", "Code"):
         return _breaking([element], LONG_CHARACTERS)
@@ -49,7 +50,7 @@ def _fit_one(element: Element, where: str) -> list[Element]:
     if kind == "CodeBlock":
         lines = [part for line in element["c"][1].split("\n") for part in _parts(line, LINE_CHARACTERS)]
         return [{"t": kind, "c": [element["c"][0], "\n".join(lines)]}]
-    return _tables(element, where) if kind == "Table" else [element]
+    return _tables(element, where, room) if kind == "Table" else [element]
 
 
 def _breaking(elements: list[Element], most: int) -> list[Element]:
@@ -96,7 +97,7 @@ def _parts(line: str, most: int) -> list[str]:
     return [*pieces, piece]
 
 
-def _tables(table: Element, where: str) -> list[Element]:
+def _tables(table: Element, where: str, room: int) -> list[Element]:
     """A table as it is; with given widths of columns; or divided into several that repeat the first columns."""
     columns, head, bodies, foot = table["c"][2:]
     if any(column[1]["t"] == "ColWidth" for column in columns):
@@ -105,23 +106,23 @@ def _tables(table: Element, where: str) -> list[Element]:
     rows = [*(row for body in bodies for row in body[3]), *foot[1]]
     _align(columns, rows)
     whole = _widths(heads + rows, len(columns), _line)
-    if sum(whole) <= TABLE_CHARACTERS:
+    if sum(whole) <= room:
         return [table]
     least = _widths(heads + rows, len(columns), _word)
     # Heads break into words before anything else does.
     firm = [max(pair) for pair in zip(_widths(rows, len(columns), _line), least, strict=True)]
     for narrow, wide in ((firm, whole), (least, firm)):
-        if sum(narrow) <= TABLE_CHARACTERS:
-            spare = (TABLE_CHARACTERS - sum(narrow)) / max(1, sum(wide) - sum(narrow))
+        if sum(narrow) <= room:
+            spare = (room - sum(narrow)) / max(1, sum(wide) - sum(narrow))
             for column, few, many in zip(columns, narrow, wide, strict=True):
-                column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / TABLE_CHARACTERS}
+                column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / room}
             return [each_list(table, partial(_breaking, most=WORD_CHARACTERS))]
     if any(cell[3] > 1 for row in heads + rows for cell in row[1]):
         raise FerError(
             f"{where}: a table of {len(columns)} columns and about {sum(least)} characters does not fit on the page, "
-            f"which has {TABLE_CHARACTERS}. Select columns, or transpose it"
+            f"which has {room}. Select columns, or transpose it"
         )
-    parts = [_selected(table, group) for group in _groups(least, max(1, *(body[1] for body in bodies)))]
+    parts = [_selected(table, group) for group in _groups(least, max(1, *(body[1] for body in bodies)), room)]
     for part in parts[1:]:
         part["c"][0] = ["", *part["c"][0][1:]]  # only one may have the table's name
     return parts
@@ -167,12 +168,12 @@ def _align(columns: list, rows: list) -> None:
             column[0] = {"t": "AlignRight"}
 
 
-def _groups(least: list[int], repeated: int) -> list[list[int]]:
+def _groups(least: list[int], repeated: int, room: int) -> list[list[int]]:
     """Columns in groups that fit on a page, each beginning with the repeated ones."""
-    first = list(range(repeated)) if sum(least[:repeated]) <= TABLE_CHARACTERS / 2 else []
+    first = list(range(repeated)) if sum(least[:repeated]) <= room / 2 else []
     groups: list[list[int]] = [list(first)]
     for place in range(len(first), len(least)):
-        if len(groups[-1]) > len(first) and sum(least[at] for at in (*groups[-1], place)) > TABLE_CHARACTERS:
+        if len(groups[-1]) > len(first) and sum(least[at] for at in (*groups[-1], place)) > room:
             groups.append(list(first))
         groups[-1].append(place)
     return groups
