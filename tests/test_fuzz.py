@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fer_utils.analysis.scoring import read_answers
-from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import UNREADABLE, load, read
 from fer_utils.data.pictures import read_picture
 from fer_utils.data.votes import read_votes
@@ -121,6 +121,7 @@ WORDS = [
 ]
 SEPARATORS = [" ", "  ", ",", ", ", "\n", ";"]
 FIRST = FACES.images[:3]
+STUDY = b'[[stage]]\nname = "a"\nmodels = ["cnn-48k"]\nseeds = [0]\nepochs = 3\n'
 SOUND_RECORD: dict[str, Any] = {"format": 1, "key": "0", "model": "cnn-48k", "metrics": {}, "bytes": {}}
 
 
@@ -200,9 +201,8 @@ def studies() -> st.SearchStrategy[bytes]:
 
 def tensors() -> st.SearchStrategy[bytes]:
     whole = weights_of("cnn-48k")
-    about = st.sampled_from(
-        [json.dumps({"model": "cnn-48k", "classes": ",".join(CLASSES)}), "{}", "[]", "x", '{"model": 1}']
-    )
+    sound = st.text(max_size=4).map(lambda note: json.dumps({"model": "cnn-48k", "note": note}))
+    about = sound | st.sampled_from(["{}", "[]", "x", '{"model": 1}'])
     return st.builds(
         lambda lost, text: safetensors.torch.save(dict(list(whole.items())[lost:]), {"network": text}),
         st.sampled_from([0, 0, 1]), about,
@@ -231,8 +231,18 @@ def answers(rows: Iterable[int]) -> bytes:
     return b"row,label\n" + b"".join(b"%d,%d\n" % (row, row) for row in rows)
 
 
-def checkpoint(without: str = "") -> bytes:
-    content = {name: {"a": torch.zeros(3)} for name in RESUMED - {without}}
+def seeded(seed: int) -> bytes:
+    return STUDY.replace(b"[0", b"[%d" % seed)
+
+
+def described(text: bytes) -> bytes:
+    """The ONNX file with a text in its field `doc_string`."""
+    assert ONNX
+    return ONNX.read_bytes() + bytes([0x32, len(text)]) + text
+
+
+def checkpoint(without: str = "", epoch: int = 0) -> bytes:
+    content = {name: {"a": torch.full((3,), epoch)} for name in RESUMED - {without}}
     return saved(lambda file: torch.save(content, file))
 
 
@@ -248,6 +258,7 @@ def parquet(table: pd.DataFrame) -> bytes:
 CSV = (",".join(["emotion", "pixels"]) + "\n" + "".join(f"{i},{pixels(x)}\n" for i, x in enumerate(FIRST))).encode()
 ONNX = bundled_onnx("compact-46k.ferplus")
 assert ONNX
+EPOCHS = st.integers(0, 999)
 # By kind: a sound file to damage, and files that could be sound.
 FILES: dict[str, tuple[bytes, st.SearchStrategy[bytes]]] = {
     "csv": (CSV, csvs()),
@@ -258,11 +269,11 @@ FILES: dict[str, tuple[bytes, st.SearchStrategy[bytes]]] = {
     "picture": (png(np.pad(FIRST[0], 20)), pictures()),
     "votes": (votes(), st.integers(-1, 300).map(lambda number: votes().replace(b",1", b",%d" % number, 1))),
     "answers": (answers(range(7)), st.permutations(range(7)).map(answers)),
-    "study": (b'[[stage]]\nname = "a"\nmodels = ["cnn-48k"]\nseeds = [0, 1]\nepochs = 3\n', studies()),
+    "study": (STUDY, studies() | st.integers(0, 9999).map(seeded)),
     "run.json": (json.dumps(SOUND_RECORD).encode(), records()),
     "weights": (safetensors.torch.save(weights_of("cnn-48k"), {"network": '{"model": "cnn-48k"}'}), tensors()),
-    "onnx": (ONNX.read_bytes(), st.sampled_from([ONNX.read_bytes(), ONNX.read_bytes() + b"\0"])),
-    "resume": (checkpoint(), st.sampled_from(["", *sorted(RESUMED)]).map(checkpoint)),
+    "onnx": (ONNX.read_bytes(), st.binary(max_size=9).map(described)),
+    "resume": (checkpoint(), st.builds(checkpoint, st.sampled_from(["", *sorted(RESUMED)]) | st.just(""), EPOCHS)),
 }  # fmt: skip
 
 
