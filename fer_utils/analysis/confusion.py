@@ -18,8 +18,7 @@ def examples(table: pd.DataFrame) -> list[str]:
 def predictions_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """The predictions of a model's first seed on the test faces."""
     run = table[table.model == model].sort_values("seed").run.iloc[0]
-    found = predictions(run)
-    return found[found.part == final_measure(table)].reset_index(drop=True)
+    return predictions(run, final_measure(table))
 
 
 def confusion(said: pd.DataFrame) -> np.ndarray:

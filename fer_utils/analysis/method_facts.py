@@ -56,9 +56,8 @@ def method_facts(table: pd.DataFrame) -> Facts:
 
 def _parts(table: pd.DataFrame) -> list[Facts]:
     """The parts that results are stated on: their faces, and how many of these are also in Training."""
-    answers = predictions(str(table.run.iloc[0]))
-    counts = answers.groupby("part").leaked.agg(["size", "sum"])
+    leaked = {part: predictions(str(table.run.iloc[0]), part).leaked for part in stated_measures(table)}
     return [
-        {"measure": part, "faces": int(counts["size"][part]), "leaked": int(counts["sum"][part]) * (part != VALIDATION)}
-        for part in stated_measures(table)
+        {"measure": part, "faces": len(marks), "leaked": int(marks.sum()) * (part != VALIDATION)}
+        for part, marks in leaked.items()
     ]

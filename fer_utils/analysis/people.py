@@ -1,6 +1,7 @@
 """How many people is a network worth? Networks, FER2013's label and people against five held-out voters."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,7 @@ def answers_of(table: pd.DataFrame, *, clear: bool = True) -> dict[str, pd.DataF
     """
     chosen, measure, said = networks(table), final_measure(table), {}
     for name, run in chosen[["network", "run"]].itertuples(index=False):
-        answers = predictions(run)
-        answers = answers[answers.part == measure]
-        if (found := _with_panel(answers, clear=clear)) is not None:
+        if (found := _with_panel(predictions(run, measure), clear=clear)) is not None:
             said[name] = found
     order = chosen.set_index("network").run.map(list(table.run).index)
     first = min(said, key=lambda name: order[name], default=None)
@@ -93,11 +92,10 @@ def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) 
     rows[LABEL] = voters.agreement(faces.label.to_numpy())
     rows |= {name: voters.agreement(answers.predicted.to_numpy()) for name, answers in said.items()}
     won = np.stack(list(rows.values()))[:, kept].T  # (faces, rows)
-    if not (n := len(won)):
+    if not len(won):
         return pd.DataFrame()
-    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
     people = slice(0, voters.people.shape[1])
-    means, drawn = won.mean(0), weights @ won
+    means, drawn = won.mean(0), _resampled(len(won)) @ won
     ends = [LEVEL / 2, 1 - LEVEL / 2]
     values = {"agreement": (means, drawn)}
     values["people"] = (worth(means, means[people]), worth(drawn, drawn[:, None, people]))
@@ -106,6 +104,12 @@ def agreements(said: Mapping[str, pd.DataFrame], *, deduplicated: bool = False) 
         found[name] = value
         found[[f"{name}_low", f"{name}_high"]] = np.quantile(samples, ends, axis=0, method="nearest").T
     return found
+
+
+@lru_cache(2)
+def _resampled(n: int) -> np.ndarray:
+    """The shares `(RESAMPLES, n)` of n faces in samples with replacement: drawing them takes longer than their use."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
 
 
 def score_all(answers: pd.DataFrame) -> dict[str, Any]:

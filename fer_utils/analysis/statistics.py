@@ -24,28 +24,30 @@ def interval(share: float, n: int) -> tuple[float, float]:
     return min(low, share), max(high, share)  # at 0 and 1, rounding could exclude the share
 
 
-def predictions(run: str) -> pd.DataFrame:
-    """The predictions of a finished run, sorted by part, face and label.
+def predictions(run: str, part: str) -> pd.DataFrame:
+    """The predictions of a finished run on a part, sorted by face and label.
 
-    For the columns, see `metrics.prediction_table`.
+    For the columns, see `metrics.prediction_table`; `right` tells where the network predicts the label.
     """
     files = Path(run).glob("predictions.*")
-    return _sorted_predictions(run, max((file.stat().st_mtime_ns for file in files), default=0))
+    parts = _parts(run, max((file.stat().st_mtime_ns for file in files), default=0))
+    return parts.get(part, parts[""])
 
 
 @cache
-def _sorted_predictions(run: str, mtime_ns: int) -> pd.DataFrame:
-    """The same, cached until the file changes."""
-    return read_predictions(Path(run)).sort_values(["part", "face", "label"], kind="stable", ignore_index=True)
+def _parts(run: str, mtime_ns: int) -> dict[str, pd.DataFrame]:
+    """The same by part, and an empty table as `""`; cached until the file changes."""
+    table = read_predictions(Path(run)).sort_values(["face", "label"], kind="stable")
+    table["right"] = table.predicted == table.label
+    return {"": table[:0]} | {str(part): rows.reset_index(drop=True) for part, rows in table.groupby("part")}
 
 
 def hits(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Which faces of a part are classified correctly: bool `(seeds, N)`."""
-    rows = {}
-    for seed, run in runs[["seed", "run"]].itertuples(index=False):
-        answers = predictions(run)
-        answers = answers[answers.part == measure]
-        rows[seed] = pd.Series((answers.predicted == answers.label).to_numpy(), answers.face)
+    rows = {
+        seed: predictions(run, measure).set_index("face").right
+        for seed, run in runs[["seed", "run"]].itertuples(index=False)
+    }
     return pd.DataFrame(rows).T.sort_index()
 
 

@@ -43,6 +43,12 @@ def demo_faces() -> FaceSet:
     return FaceSet(draw(labels[order], rng), labels[order], usage[order], NAME)
 
 
+def demo_samples(n: int) -> FaceSet:
+    """Drawn faces of Training, n of each class."""
+    labels = np.repeat(np.arange(len(CLASSES)), n)
+    return FaceSet(draw(labels, np.random.default_rng(SEED)), labels, np.full(len(labels), "Training"), NAME)
+
+
 def _labels(n: int) -> Array:
     ends = np.round(n * np.cumsum(FER2013_COUNTS) / FER2013_COUNTS.sum()).astype(int)
     return np.repeat(np.arange(len(CLASSES)), np.diff(ends, prepend=0))

@@ -6,6 +6,7 @@ are answers of people, never of networks.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -45,7 +46,7 @@ def panel(votes: np.ndarray) -> Panel:
         raise ValueError("a panel needs ten votes on every face")
     order = np.argsort(-votes.astype(int), axis=1, kind="stable")
     patterns, pattern = np.unique(np.take_along_axis(votes, order, 1), axis=0, return_inverse=True)
-    found = [_pattern(counts) for counts in patterns]
+    found = [_pattern(tuple(counts)) for counts in patterns.tolist()]
     reference, people, pairs = (np.array(part)[pattern] for part in zip(*found, strict=True))
     by_answer, one_person = np.empty(votes.shape), np.zeros((len(BALLOT), len(BALLOT)))
     np.put_along_axis(by_answer, order, reference, 1)
@@ -53,7 +54,8 @@ def panel(votes: np.ndarray) -> Panel:
     return Panel(by_answer, people, one_person)
 
 
-def _pattern(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@cache
+def _pattern(counts: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reference `(10,)`, people `(5,)` and pairs of reference and one person `(10, 10)` for ten sorted counts."""
     ballots = np.eye(len(counts))[np.repeat(np.arange(len(counts)), counts)]  # (voter, answer)
     splits = [list(chosen) for chosen in combinations(range(VOTERS), REFERENCE)]

@@ -18,7 +18,7 @@ LARGEST = 2  # probabilities named beside a face
 
 def samples(data: FaceSet | None, name: str, language: str) -> Figure:
     """Faces of each expression from Training; drawn ones without a data set."""
-    strings, faces = labels(language), (data or demo.demo_faces()).part("Training")
+    strings, faces = labels(language), (data or demo.demo_samples(SAMPLES)).part("Training")
     shown = {
         label: rows[np.linspace(0, len(rows) - 1, SAMPLES).astype(int)]
         for label in range(len(CLASSES))

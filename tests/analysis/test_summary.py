@@ -1,5 +1,6 @@
 import hashlib
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from fer_utils.models import matched
 from fer_utils.models.zoo import MODELS, build, family, multiply_adds, parameters
 
 RUNS = tempfile.TemporaryDirectory()
+
+
+multiply_adds_of = cache(lambda model: multiply_adds(build(model)))
 
 
 def run_of(model: str, seed: int, accuracy: float, faces: int) -> str:
@@ -40,7 +44,7 @@ def table_of(accuracies: dict[str, float | list[float]], faces: int = 2872, data
             rows.append(
                 {
                     "model": model, "family": family(model), "parameters": parameters(net),
-                    "multiply_adds": multiply_adds(net), "recipe": "quick", "epochs": 12,
+                    "multiply_adds": multiply_adds_of(model), "recipe": "quick", "epochs": 12,
                     "optimizer": "adamw", "batch_size": 32, "batchnorm": "running", "start": "", "teachers": "",
                     "target": "labels", "precision": "float32", "seed": seed, "data": data,
                     "fingerprint": "0123456789abcdef", "seconds": 100.0, "device": "CPU, 1 thread",

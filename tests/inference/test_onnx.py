@@ -35,8 +35,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def dense_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The smallest net of ours whose convolutions are dense: it has half as many layers."""
-    return exported("compact-158k", tmp_path_factory.mktemp("export"))
+    """The smallest net whose convolutions are dense."""
+    return exported("cnn-48k", tmp_path_factory.mktemp("export"))
 
 
 def test_the_file_says_what_the_net_says(files: dict[str, Path]) -> None:
@@ -72,7 +72,7 @@ def test_eight_bits_say_nearly_the_same_in_fewer_bytes(
 def test_eight_bits_take_little_more_than_a_byte_a_parameter(
     files: dict[str, Path], dense_files: dict[str, Path]
 ) -> None:
-    assert dense_files["int8"].stat().st_size < 1.3 * parameters(build("compact-158k"))
+    assert dense_files["int8"].stat().st_size < 1.3 * parameters(build("cnn-48k"))
     assert files["int8"].stat().st_size < 1.5 * parameters(build("compact-46k"))
 
 
@@ -95,9 +95,8 @@ def test_the_file_of_a_separable_net_hardly_flips_maps(files: dict[str, Path]) -
     assert sum(bool((values[step] < 0).all()) for step in steps) == 4
 
 
-@pytest.mark.parametrize("name", ["teacher-1.4m", "mobilenet-46k"])
-def test_the_file_reads_many_faces_at_once(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    trained = open_model(name)
+def test_the_file_reads_many_faces_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trained = open_model("mobilenet-46k")
     net = trained.net.train()
     export(trained, {"onnx": tmp_path / "net.onnx"})
     assert net.training  # as it was
