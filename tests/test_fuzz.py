@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import safetensors.torch
@@ -215,7 +216,7 @@ def weights_of(model: str) -> dict[str, torch.Tensor]:
 
 def records() -> st.SearchStrategy[bytes]:
     values = st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=2))
-    changed = st.dictionaries(st.sampled_from([*SOUND_RECORD, "other"]), values, max_size=1)
+    changed = st.dictionaries(st.sampled_from(list(SOUND_RECORD)) | st.text(max_size=3), values, max_size=1)
     return changed.map(lambda content: json.dumps(SOUND_RECORD | content).encode())
 
 
@@ -255,7 +256,18 @@ def parquet(table: pd.DataFrame) -> bytes:
     return saved(lambda file: pyarrow.parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), file))
 
 
+def arrow(table: pd.DataFrame) -> bytes:
+    content = pa.Table.from_pandas(table, preserve_index=False)
+
+    def write(file: io.BytesIO) -> None:
+        with pa.ipc.new_stream(file, content.schema) as stream:
+            stream.write_table(content)
+
+    return saved(write)
+
+
 CSV = (",".join(["emotion", "pixels"]) + "\n" + "".join(f"{i},{pixels(x)}\n" for i, x in enumerate(FIRST))).encode()
+TABLE = pd.DataFrame({"image": map(png, FIRST), "emotion": range(3)})
 ONNX = bundled_onnx("compact-46k.ferplus")
 assert ONNX
 EPOCHS = st.integers(0, 999)
@@ -263,7 +275,8 @@ EPOCHS = st.integers(0, 999)
 FILES: dict[str, tuple[bytes, st.SearchStrategy[bytes]]] = {
     "csv": (CSV, csvs()),
     "zip": (zipped(CSV), csvs().map(zipped)),
-    "parquet": (parquet(pd.DataFrame({"image": map(png, FIRST), "emotion": range(3)})), tables().map(parquet)),
+    "parquet": (parquet(TABLE), tables().map(parquet)),
+    "arrow": (arrow(TABLE), tables().map(arrow)),
     "npz": (npz({"x": FIRST, "y": np.arange(3)}), arrays().map(npz)),
     "npy": (npy(FIRST), arrays().map(lambda found: npy(next(iter(found.values()))))),
     "picture": (png(np.pad(FIRST[0], 20)), pictures()),
@@ -298,7 +311,7 @@ def score(path: Path) -> object:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    **dict.fromkeys(("csv", "zip", "parquet", "npz", "npy"), read),
+    **dict.fromkeys(("csv", "zip", "parquet", "arrow", "npz", "npy"), read),
     "picture": lambda path: read_picture(path, str(path)),
     "votes": read_votes,
     "answers": score,

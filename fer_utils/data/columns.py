@@ -139,6 +139,8 @@ def faces_of(
     usages = _usages(rows, path, line, told)
     labels = np.full(len(rows.images), UNLABELLED) if order is None else _labels(rows, path, order, line, told)
     _check_ignored(rows, path)
+    if order is not None:
+        _check_unlabelled(labels, np.full(len(labels), usage) if usages is None else usages, line)
     if usages is None:
         usages = default_usage(path, labels, usage)
         told.reading.append(f"{path.name}: {' and '.join(pd.unique(usages))}")
@@ -214,6 +216,17 @@ def _labels(rows: Rows, path: Path, order: tuple[str, ...], line: Callable[[int]
         if len(pairs) != len({number for number, _ in pairs}) or len(pairs) != len({label for _, label in pairs}):
             raise InputError(f"{path}: {' and '.join(rows.labels)} are different classes. Delete one of them")
     return labels
+
+
+def _check_unlabelled(labels: np.ndarray, usages: np.ndarray, line: Callable[[int], str]) -> None:
+    """Refuse a label that is missing where other faces of the same usage have one: it may have been lost."""
+    missing = labels == UNLABELLED
+    for usage in np.unique(usages[missing]):
+        own = usages == usage
+        if not missing[own].all():
+            row = int(np.flatnonzero(missing & own)[0])
+            others = f"others of {usage}" if usage else "others"
+            raise InputError(f"{line(row)}: no label, but {others} have one. Correct or delete it")
 
 
 def _classes(name: str, words: Sequence, order: tuple[str, ...], line: Callable[[int], str]) -> tuple[np.ndarray, list]:

@@ -29,7 +29,9 @@ LONGEST_LINE = 1 << 20  # characters, also of a header; a row of 2,304 pixels ha
 BLOCK_BYTES = 4 << 20
 BETWEEN_PIXELS = r"[\s\x{a0},;\[\]()]+"
 ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # by the first bytes
-ALLOWED = f"CSV (plain, .zip, .tar.gz, .gz, .xz or .bz2), Parquet, .npz or .npy or, for `fer predict`, {IMAGE_KINDS}"
+ALLOWED = (
+    f"CSV (plain, .zip, .tar.gz, .gz, .xz or .bz2), Parquet, Arrow, .npz or .npy or, for `fer predict`, {IMAGE_KINDS}"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read_csv(path: Path, order: Order = ()) -> FaceSet:
     words = {name: text[name].to_pylist() for name in text.column_names}
     rows = Rows(
         images,
-        {name: words[name] for name in columns.labels},
+        {name: [word or None for word in words[name]] for name in columns.labels},
         {name: words[name] for name in columns.usages},
         words[columns.id] if columns.id else None,
         {name: words[name] for name in columns.ignored if any(words[name])},
@@ -128,7 +130,7 @@ def _parse(batch: pa.RecordBatch, columns: Columns) -> tuple[np.ndarray, pa.Reco
     others = [name for name in batch.schema.names if name not in columns.images]
     words = [pc.utf8_trim_whitespace(batch[name]) for name in others]
     for name, column in zip(others, words, strict=True):
-        if name in columns.labels + columns.usages and pc.any(pc.equal(column, "")).as_py():
+        if name in columns.usages and pc.any(pc.equal(column, "")).as_py():
             raise ValueError("an empty field")
     return images, pa.RecordBatch.from_arrays(words, others)
 
@@ -214,7 +216,7 @@ def _problem(row: list[str], names: list[str], columns: Columns) -> str | None:
     if any("\ufffd" in field for field in row):
         return "bytes that are not UTF-8. Save the file as UTF-8"
     fields = dict(zip(names, row, strict=True))
-    needed = columns.labels + columns.images[:1] + columns.usages
+    needed = columns.images[:1] + columns.usages
     if empty := [name for name in needed if not fields[name].strip()]:
         return f"the field {empty[0]!r} is empty"
     text = " ".join(fields[name] for name in columns.images)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.data.arrays import read_npy
+from fer_utils.data.arrow_files import read_shards
 from fer_utils.data.classes import ADVICE, DASH, LEFT_OUT, Order, class_of, is_number, named_class
 from fer_utils.data.columns import default_usage
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet
-from fer_utils.data.parquet_files import read_shards
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
-from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, usage_by_part
+from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, part_of, usage_by_part, words_in
 from fer_utils.errors import InputError
 
 EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
@@ -21,10 +21,10 @@ TABLES = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data
 
 
 def read_folder(path: Path, order: Order = ()) -> FaceSet:
-    """Read images in class folders; or Parquet files, or .npy files, that together are one data set."""
+    """Read images in class folders; or Parquet, Arrow or .npy files that together are one data set."""
     files = visible_files(path)
     classed = any(_named(path, file) for file in files)
-    shards = [file for file in files if ".parquet" in file.name.lower()]
+    shards = [file for file in files if _is_shard(file)]
     arrays = [file for file in files if file.suffix.lower() == ".npy"]
     if classed or not (shards or arrays):
         return _read_images(path, files, order)
@@ -39,9 +39,12 @@ def read_folder(path: Path, order: Order = ()) -> FaceSet:
     return read_shards(path, shards, order, [usages[part] if part else "" for part in parts])
 
 
+def _is_shard(file: Path) -> bool:
+    return ".parquet" in file.name.lower() or file.suffix.lower() == ".arrow"
+
+
 def _holds_data(file: Path) -> bool:
-    name = file.name.lower()
-    return name.endswith((".npy", ".npz", ".csv", ".tsv", *TABLES)) or ".parquet" in name
+    return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", ".csv", ".tsv", *TABLES))
 
 
 def _folders(path: Path, file: Path) -> list[str]:
@@ -51,7 +54,13 @@ def _folders(path: Path, file: Path) -> list[str]:
 
 def _named(path: Path, file: Path) -> list[str]:
     """The folders that are named after classes."""
-    return [folder for folder in _folders(path, file) if named_class(folder) is not None]
+    return [folder for folder in _folders(path, file) if named_class(_class_word(folder)) is not None]
+
+
+def _class_word(folder: str) -> str:
+    """What a folder's name says beside the part of its images: `happy` of `train_happy`."""
+    rest = "_".join(word for word in words_in(folder) if part_of(word) is None)
+    return folder if named_class(rest) is None else rest
 
 
 def _read_images(path: Path, files: Sequence[Path], order: Order) -> FaceSet:
@@ -140,7 +149,7 @@ def _class_folders(path: Path, files: Sequence[Path]) -> list[str]:
 
     Raises `InputError` if that does not tell which of several folders it is.
     """
-    above = [[folder for folder in _folders(path, file) if part_in(folder) is None] for file in files]
+    above = [[word for word in map(_class_word, _folders(path, file)) if part_in(word) is None] for file in files]
     places = [[i for i, folder in enumerate(folders) if named_class(folder) is not None] for folders in above]
     depths = {found[-1] for found in places if found}
     names = []

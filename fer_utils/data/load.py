@@ -12,18 +12,18 @@ import pyarrow as pa
 
 from fer_utils.data.archives import DAMAGED
 from fer_utils.data.arrays import is_npz, read_npy, read_npz
+from fer_utils.data.arrow_files import ARROW_FILE, ARROW_STREAM, PARQUET, read_arrow
 from fer_utils.data.classes import ADVICE, Order, parse_order
 from fer_utils.data.csv_files import read_csv
 from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import COLUMNS, UNLABELLED, FaceSet, mark_duplicates
 from fer_utils.data.folders import read_folder
-from fer_utils.data.parquet_files import read_parquet
 from fer_utils.data.pictures import visible_files
 from fer_utils.data.votes import LEAST_AGREEMENT, majority, match_votes, read_votes, require_votes
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
 
-READER_VERSION = 6  # increase it when a reader's result changes
+READER_VERSION = 7  # increase it when a reader's result changes
 UNREADABLE = (*DAMAGED, ValueError, KeyError, pa.ArrowException, MemoryError)
 CHECKED_FACES = 100  # faces with votes from which on labels that contradict them are told
 
@@ -48,7 +48,9 @@ def load(path: str | Path, ferplus: str = "", classes: str | None = "") -> FaceS
 
 def _load(path: Path, order: Order) -> FaceSet:
     if not _exists(path):
-        raise InputError(f"no file or folder {path}: give a CSV, Parquet or NumPy file, an image folder, or 'demo'")
+        raise InputError(
+            f"no file or folder {path}: give a CSV, Parquet, Arrow or NumPy file, an image folder, or 'demo'"
+        )
     if path.name in ("", ".."):  # relative to the working directory; the data set needs a name
         path = path.resolve()
     cache, mark = _cache_file(path, order), _mark(path)
@@ -72,7 +74,7 @@ def _exists(path: Path) -> bool:
 
 
 def read(path: Path, order: Order = ()) -> FaceSet:
-    """Read a CSV (also compressed), Parquet or NumPy file, or a folder of class folders or of such files.
+    """Read a CSV (also compressed), Parquet, Arrow or NumPy file, or a folder of class folders or of such files.
 
     `order` names the classes of labels that are numbers. Rows without a usage have that which the name of the file
     tells; else they are Training, or PublicTest if they have no label either. Raises `InputError` with the file, the
@@ -82,8 +84,8 @@ def read(path: Path, order: Order = ()) -> FaceSet:
         return read_folder(path, order)
     with path.open("rb") as file:
         start = file.read(6)
-    if start.startswith(b"PAR1"):
-        return read_parquet(path, order)
+    if start.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
+        return read_arrow(path, order)
     if start == b"\x93NUMPY":
         return read_npy([path], path, order)
     return read_npz(path, order) if is_npz(path) else read_csv(path, order)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from PIL import Image
 
 from fer_utils.data.classes import parse_order
-from fer_utils.data.faces import CLASSES, FaceSet
+from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.data.load import load, read
 from fer_utils.errors import InputError
 from tests.conftest import faces_of, pixels
@@ -145,6 +146,18 @@ def test_a_bad_row_is_named_by_its_first_line_and_quoted_in_short(few: FaceSet, 
         read(tmp_path / "faces.csv")
 
 
+def test_test_faces_without_labels_are_read(few: FaceSet, tmp_path: Path) -> None:
+    table = rows_of(few).astype({"emotion": str})
+    table.loc[few.usage == "PublicTest", "emotion"] = ""
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    found = read(tmp_path / "faces.csv")
+    assert found.labels.tolist() == np.where(few.usage == "PublicTest", UNLABELLED, few.labels).tolist()
+    table.loc[1, "emotion"] = ""
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(InputError, match=r"line 3: no label, but others of Training have one\. Correct or delete it"):
+        read(tmp_path / "faces.csv")
+
+
 def parquet(path: Path, columns: dict[str, Any], **names: tuple[str, ...]) -> Path:
     """A Parquet file; `names` are Hugging Face's names of the classes of columns."""
     about = {"info": {"features": {column: {"names": classes} for column, classes in names.items()}}}
@@ -173,6 +186,31 @@ def test_a_parquet_is_read_in_the_schemas_of_its_writers(few: FaceSet, tmp_path:
     ]
     for file in files:
         same(read(file), few)
+
+
+def arrow(path: Path, table: pa.Table, *, stream: bool) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, table.schema) as file:
+        file.write_table(table, max_chunksize=3)
+    return path
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_arrow_files_and_what_hugging_face_saves_to_a_disk_are_read(stream: bool, few: FaceSet, tmp_path: Path) -> None:
+    alphabet = [ALPHABET.index(CLASSES[label]) for label in few.labels]
+    columns = {"image": [{"bytes": png(image), "path": None} for image in few.images], "label": alphabet}
+    about = {"info": {"features": {"label": {"names": ALPHABET}}}}
+    table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(about)})
+    whole = table.append_column("split", pa.array(few.usage.tolist()))
+    same(read(arrow(tmp_path / "faces.arrow", whole, stream=stream)), few)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    for part, usage in {"train": "Training", "test": "PublicTest"}.items():
+        arrow(saved / part / "data-00000-of-00001.arrow", table.filter(pa.array(few.usage == usage)), stream=stream)
+        (saved / part / "state.json").write_text("{}")
+    found = read(saved)
+    same(found[np.argsort(found.usage != "Training", kind="stable")], few)
 
 
 def test_numbers_of_unknown_order_are_refused_until_it_is_given(few: FaceSet, tmp_path: Path) -> None:

@@ -163,6 +163,17 @@ def test_a_folder_of_test_faces_is_known_by_many_names(name: str, faces: FaceSet
     assert list(read(tmp_path).usage) == ["Training", *tests]
 
 
+def test_a_folder_may_name_part_and_class(faces: FaceSet, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for i, name in enumerate(CLASSES):
+            (tmp_path / f"{part}_{name}").mkdir()
+            (tmp_path / f"{part}_{name}" / f"{i}.png").write_bytes(png(faces.images[i]))
+    found = read(tmp_path)
+    assert found.usage.tolist() == ["Training"] * 7 + ["PublicTest"] * 7
+    assert found.labels.tolist() == [*range(7), *range(7)]
+    np.testing.assert_array_equal(found.images[:7], faces.images[:7])
+
+
 def test_a_folder_that_could_be_any_part_is_refused_beside_known_ones(faces: FaceSet, tmp_path: Path) -> None:
     for part in ("train", "holdout"):
         (tmp_path / part / "happy").mkdir(parents=True)
@@ -245,7 +256,7 @@ GOOD = pixels(np.zeros((48, 48), np.uint8))
         (f"0,x{GOOD[1:]},Training", r"line 3: pixel 'x', allowed"),
         (f"7,{GOOD},Training", r"line 3: emotion '7', allowed are 0\.\.6 \(angry"),
         (f"-1,{GOOD},Training", r"line 3: emotion '-1', allowed are"),
-        (f",{GOOD},Training", r"line 3: the field 'emotion' is empty"),
+        (f",{GOOD},Training", r"line 3: no label, but others of Training have one"),
         ("0,,Training", r"line 3: the field 'pixels' is empty"),
         (f"0,{GOOD},", r"line 3: the field 'Usage' is empty"),
         (f"0,{GOOD},Tset", r"line 3: Usage 'Tset', allowed are Training, PublicTest, PrivateTest, or words such as"),
@@ -274,8 +285,11 @@ def test_a_bad_row_in_a_parquet_is_refused(faces: FaceSet, tmp_path: Path) -> No
     pyarrow.parquet.write_table(pa.table({"image": ["a.png"], "label": [0]}), tmp_path / "bad.parquet")
     with pytest.raises(InputError, match="row 0: 'a\\.png' as image; expected are 2304 pixels"):
         read(tmp_path / "bad.parquet")
-    table = pa.table({"image": [png(faces.images[0])] * 2, "label": [2.0, float("nan")]})
-    pyarrow.parquet.write_table(table, tmp_path / "floats.parquet")
+    columns = {"image": [png(faces.images[0])] * 2, "label": [2.0, float("nan")]}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "floats.parquet")
+    with pytest.raises(InputError, match="row 1: no label, but others have one"):
+        read(tmp_path / "floats.parquet", CLASSES)
+    pyarrow.parquet.write_table(pa.table(columns | {"split": ["train", "test"]}), tmp_path / "floats.parquet")
     assert read(tmp_path / "floats.parquet", CLASSES).labels.tolist() == [2, UNLABELLED]
 
 

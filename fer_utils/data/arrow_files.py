@@ -1,14 +1,16 @@
-"""Faces in Parquet files, as Hugging Face, webdatasets and pandas write them."""
+"""Faces in Parquet and Arrow files, as Hugging Face, webdatasets and pandas write them."""
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet
 
 from fer_utils.data.classes import NUMBER, Order
@@ -18,11 +20,12 @@ from fer_utils.data.faces import SIDE_PX, UNLABELLED, FaceSet
 from fer_utils.data.pictures import gray_faces, read_all
 from fer_utils.errors import InputError, quoted
 
+PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # the first bytes of files
 MOST_FACES = 1_000_000
 BATCH_ROWS = 1024
 
 
-def read_parquet(path: Path, order: Order = ()) -> FaceSet:
+def read_arrow(path: Path, order: Order = ()) -> FaceSet:
     """Read a column of images, and columns of labels, usages and ids if there are such.
 
     Images are files as bytes, structs with such `bytes`, or pixels: lists, texts or 2,304 columns. Labels are names or
@@ -32,7 +35,7 @@ def read_parquet(path: Path, order: Order = ()) -> FaceSet:
 
 
 def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence[str]) -> FaceSet:
-    """Read Parquet files that together are one data set, such as those of Hugging Face, of a `usage` each.
+    """Read files that together are one data set, such as those of Hugging Face, of a `usage` each.
 
     Folders such as `emotion=3` are columns. Raises `InputError` if the files have different columns.
     """
@@ -72,14 +75,13 @@ def _partition(file: Path) -> dict[str, str]:
 
 def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
     """The rows of a file, and columns of its `partition`."""
-    with pyarrow.parquet.ParquetFile(path) as file:
-        count, schema = file.metadata.num_rows, file.schema_arrow
+    with _batches(path) as (count, schema, batches):
         columns = find_columns(str(path), [*schema.names, *partition])
         if not 0 < count <= MOST_FACES:
             raise InputError(f"{path}: {count:,} rows; allowed are 1 to {MOST_FACES:,}")
         images: list[np.ndarray] = []
         rest = []
-        for batch in file.iter_batches(BATCH_ROWS):
+        for batch in batches:
             images.append(_images(batch, columns, path, sum(len(each) for each in images)))
             rest.append(batch.drop_columns(list(columns.images)))
     table = pa.Table.from_batches(rest)
@@ -94,6 +96,22 @@ def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Ro
         len(columns.images) == 1 and _is_encoded(schema.field(columns.images[0]).type),
         columns.images[0],
     )
+
+
+@contextmanager
+def _batches(path: Path) -> Iterator[tuple[int, pa.Schema, Iterator[pa.RecordBatch]]]:
+    """The number of rows of a file, its schema, and its rows in batches."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(PARQUET):
+        with pyarrow.parquet.ParquetFile(path) as parquet:
+            yield parquet.metadata.num_rows, parquet.schema_arrow, parquet.iter_batches(BATCH_ROWS)
+    else:
+        with pa.memory_map(str(path)) as source:
+            open_ipc = pa.ipc.open_file if start == ARROW_FILE else pa.ipc.open_stream
+            table = open_ipc(source).read_all()
+            table.validate(full=True)  # else damaged offsets would be followed
+            yield table.num_rows, table.schema, iter(table.to_batches(BATCH_ROWS))
 
 
 def _is_encoded(kind: pa.DataType) -> bool:
