@@ -11,6 +11,7 @@ FORMULAS = {
 }  # fmt: skip
 ENVIRONMENT = re.compile(r"\\begin\{(\w+)(\*?)\}(.*)\\end\{\1\2\}", re.DOTALL)
 INNER = re.compile(r"\\begin\{(cases|aligned|alignedat|array)\}((?:(?!\\begin\{\1\}).)*?)\\end\{\1\}", re.DOTALL)
+LOST = re.compile(r"\\(?:text)?color\b|\\hline|\\begin\{array\}\s*(?:\[\w\])?\s*\{[^{}]*\|")  # what pandoc cannot set
 BREAK = r"\\"  # between rows
 CELL = re.compile(r"(?<!\\)&")
 # Macros that JupyterLab's MathJax knows and pandoc does not, each with what it stands for.

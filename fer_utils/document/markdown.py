@@ -1,6 +1,7 @@
 """Markdown as JupyterLab reads it, for pandoc, which reads some of it otherwise."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -11,20 +12,30 @@ BLOCK_TAG = re.compile(
     r"title|tr|ul)(\s|/?>|$)",
     re.IGNORECASE,
 )
-RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea)(\s|>|$)", re.IGNORECASE)  # kind 1, up to the closing tag
+# Kind 1, up to the closing tag; drawings, too.
+RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea|svg)(\s|>|$)", re.IGNORECASE)
 DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the second line of a table
 CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MATH = re.compile(r"(?<![\\$])\$(?!\$)([^$\n]+)(?<!\\)\$(?!\$)")
+DRAWING = re.compile(r"<svg\b[^>]*(?:/>|>.*?</svg\s*>)", re.DOTALL | re.IGNORECASE)
+PARENTHESIS = re.compile(r"( *)(\d{1,9})\)(?=\s)")  # after the number of an item
 NOTE = re.compile(r"\[\^([^\]\s]+)\]")
 ARGUMENT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
 MACROS = re.compile(rf"\$\$?\s*((?:\\(?:re)?newcommand\*?\s*\{{?\\\w+\}}?(?:\[\d\])*{ARGUMENT}\s*)+)\$\$?")
 
 
+def data_uri(svg: str) -> str:
+    """A drawing in HTML as the address of a picture."""
+    if "xmlns=" not in svg:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"{svg[len("<svg") :]}'
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+
+
 def for_pandoc(text: str, cell: int) -> str:
     """The Markdown of a cell, changed where pandoc would read it otherwise than JupyterLab.
 
-    An open code block ends with its cell, HTML blocks end at a blank line, a table needs no blank line before it, and
-    formulas may have blanks inside their dollars. Footnotes are those of their cell.
+    An open code block ends with its cell, HTML blocks end at a blank line, a table needs no blank line before it,
+    formulas may have blanks inside their dollars, and `1)` begins a list. Footnotes are those of their cell.
     """
     shown: list[str] = []
     words: list[str] = []  # lines outside of code and HTML
@@ -109,7 +120,19 @@ def _without_blanks(text: str) -> str:
     return "".join([*parts, text[place:]])
 
 
+def _with_dots(text: str) -> str:
+    """A text whose lists `1)` are lists `1.`; a number within a paragraph begins none unless it is 1."""
+    lines, before, inside = text.split("\n"), "", False
+    for place, line in enumerate(lines):
+        found = PARENTHESIS.match(line)
+        if found and (inside or found[2] == "1" or not before.strip()):
+            lines[place], inside = PARENTHESIS.sub(r"\1\2.", line, 1), True
+        before, inside = line, inside and bool(line.strip())
+    return "\n".join(lines)
+
+
 def _words(text: str, cell: int) -> str:
     text = MACROS.sub(lambda found: f"\n\n{found[1]}\n\n", text)
-    text = _without_blanks(text)
+    text = _with_dots(_without_blanks(text))
+    text = DRAWING.sub(lambda found: f"![]({data_uri(found[0])})", text)
     return NOTE.sub(lambda found: f"[^{cell}-{found[1]}]", text)

@@ -17,7 +17,8 @@ from urllib.parse import unquote, unquote_to_bytes
 import pypandoc
 
 from fer_utils.document.cells import HTML, MARK, Cells, add_picture
-from fer_utils.document.formulas import environment, formula
+from fer_utils.document.formulas import LOST, environment, formula
+from fer_utils.document.markdown import DRAWING, data_uri
 from fer_utils.errors import FerError
 
 Element = dict[str, Any]
@@ -27,6 +28,7 @@ MARKDOWN = (
     "-superscript-subscript-grid_tables-multiline_tables-simple_tables+pipe_tables+lists_without_preceding_blankline"
     "-blank_before_header-blank_before_blockquote+autolink_bare_uris+tex_math_double_backslash"
 )
+HTML_FORMAT = "html-native_divs-native_spans"
 UNDIVIDED = "--columns=10000"  # so that pandoc sets no widths of columns
 TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^>]*)>")
 WRAPPERS = {
@@ -37,10 +39,13 @@ WRAPPERS = {
 }  # fmt: skip
 # Tags whose content must not or cannot be shown.
 ACTIVE = re.compile(
-    r"<(script|style|iframe|video|audio|object|svg|canvas|form|button|template)\b.*?(?:</\1\s*>|\Z)|<(input|embed)\b[^>]*>",
+    r"<(script|style|iframe|video|audio|object|canvas|form|button|template)\b.*?(?:</\1\s*>|\Z)|<(input|embed)\b[^>]*>",
     re.DOTALL | re.IGNORECASE,
 )
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+COLOURS = re.compile(
+    r"<(?:style[^<]*|[^<>]*)\b(?:background|color)[-\w]*\s*[:=]", re.IGNORECASE
+)  # in a tag or style sheet
 KEPT_ATTRIBUTES = ("width", "height")
 WEB = re.compile(r"\s*(https?|mailto):", re.IGNORECASE)
 SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]*:")
@@ -54,6 +59,19 @@ def pandoc(text: str, to: str, format: str, *options: str, strict: bool = True) 
     except RuntimeError as error:
         said = str(error).partition("during conversion: ")[2] or str(error)
         raise FerError(f"pandoc says: {' '.join(said.replace('[WARNING] ', '').split())[:300]}") from None
+
+
+def _read_html(text: str) -> list[Element]:
+    """The blocks of HTML, with formulas between dollars, unless these are none, as in a column of texts."""
+    for format in (f"{HTML_FORMAT}+tex_math_dollars", HTML_FORMAT):
+        read = pandoc(text, "json", format)
+        try:
+            if '"Math"' in read:
+                pandoc(read, "typst", "json")
+            break
+        except FerError:
+            pass
+    return json.loads(read)["blocks"]
 
 
 @dataclass
@@ -99,10 +117,12 @@ class Tree:
         if kind == "Image":
             return [self._picture(element)]
         if kind == "Math":
+            if LOST.search(content[1]):
+                self.tell(f"cell {self.number}: the colours or lines of a formula are left out")
             return [{"t": "Math", "c": [content[0], formula(content[1])]}]
         if kind == "Figure" and not content[0][0]:  # a picture in a text, which Jupyter shows where it stands
             caption = [] if text_of(content[1]).strip() == text_of(content[2]).strip() else content[1][1]
-            return [each | {"t": "Para"} if each["t"] == "Plain" else each for each in (*content[2], *caption)]
+            return _paragraphs([*content[2], *caption])
         if kind == "Link":
             return [element] if self._may_lead(content[2]) else content[1]
         return [element]
@@ -123,8 +143,10 @@ class Tree:
         text = COMMENT.sub("", text)
         for name in sorted({(found[1] or found[2]).lower() for found in ACTIVE.finditer(text)} - {"style"}):
             self.tell(f"cell {self.number}: <{name}> is left out")
-        read = json.loads(pandoc(ACTIVE.sub("", text), "json", "html-native_divs-native_spans"))
-        return self._clean(read["blocks"])
+        text = DRAWING.sub(lambda found: f'<img src="{data_uri(found[0])}">', text)
+        if COLOURS.search(text):
+            self.tell(f"cell {self.number}: the colours of HTML are left out")
+        return _paragraphs(self._clean(_read_html(ACTIVE.sub("", text))))
 
     def _literal(self, text: str) -> list[Element]:
         """A tag in a line of text: a picture or line break, or shown as it is if HTML has no such tag."""
@@ -153,6 +175,8 @@ class Tree:
                 if name != "style":
                     self.tell(f"cell {self.number}: <{name}> is left out")
             elif tag and name in WRAPPERS and not tag[1]:
+                if COLOURS.match(tag[0]):
+                    self.tell(f"cell {self.number}: the colours of HTML are left out")
                 opened.append((name, tag[3], len(shown)))
             elif tag and tag[1] and name in (each[0] for each in opened):
                 while opened:
@@ -254,6 +278,11 @@ def text_of(node: Any) -> str:
 def inlines(blocks: list[Element]) -> list[Element]:
     """The words in some paragraphs."""
     return [each for block in blocks if block["t"] in ("Para", "Plain") for each in block["c"]]
+
+
+def _paragraphs(blocks: list[Element]) -> list[Element]:
+    """Blocks with words alone as paragraphs."""
+    return [block | {"t": "Para"} if block["t"] == "Plain" else block for block in blocks]
 
 
 def _plain(node: Any) -> Any:

@@ -162,7 +162,7 @@ def exported(exporter: type[Exporter], folder: Path, *cells: NotebookNode | str)
 SAID: list[tuple[NotebookNode | str, list[str]]] = [
     ("`![alt](picture.png)`\n\n```\n![alt](picture.png)\n```", ["![alt](picture.png)"]),
     ("It cost $5 in May and $6. Set {a} and <x> and \\alpha.", ["$5 in May and $6", "{a} and <x> and \\alpha."]),
-    ("Text:\n- one\n- two\n# Head", ["one", "two", "Head"]),
+    ("Text:\n- one\n- two\n# Head\n1) first\n2) second\n", ["one", "two", "Head", "first", "second"]),
     ("- [ ] todo\n- [x] done", ["todo", "done"]),
     ("a <b>bold</b> H<sub>2</sub>O <kbd>Esc</kbd> <span style='color:red'>red</span> <br> <!-- gone --> end",
      ["bold", "O", "Esc", "red", "end"]),
@@ -183,6 +183,9 @@ SAID: list[tuple[NotebookNode | str, list[str]]] = [
     ("x^2+y^2 and 5~10 to 20~30, --help and 'q'", ["x^2+y^2", "5~10 to 20~30", "--help", "'q'"]),
     ("a note[^1]\n\n[^1]: first one", ["first one"]), ("a note[^1]\n\n[^1]: second one", ["second one"]),
     ("[empty]() link", ["empty link"]),
+    ("in the year\n2024) or so", ["in the year", "2024) or so"]),
+    ("drawn:\n\n<svg width='90' height='20'>\n<title>no text</title>\n\n<text x='0' y='15'>drawn</text></svg>\n\nend",
+     ["drawn:", "end"]),
     (ran({"application/json": {"key": [1]}}), ['"key"']),
     (ran({"text/latex": "\\begin{tabular}{c}a\\end{tabular}", "text/plain": "as text"}), ["as text"]),
     ("<figure><figcaption>A caption</figcaption></figure>", ["A caption"]),
@@ -194,11 +197,22 @@ SAID: list[tuple[NotebookNode | str, list[str]]] = [
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
+def test_formulas_in_html_are_formulas(exporter: type[Exporter], tmp_path: Path) -> None:
+    table = frame(pd.DataFrame({"$\\alpha^2$": ["costs $5", "$a_$"], "b": [1, 2]}))
+    document = exported(exporter, tmp_path, "<p>where $\\beta$ is</p>", frame(pd.DataFrame({"$\\gamma$": [1]})), table)
+    for shown in ("𝛽", "𝛾") if exporter is TypstPDFExporter else ("<mi>β</mi>", "<mi>γ</mi>"):
+        assert shown in document
+    assert "$a_$" in document.replace("\u200b", "")  # no formula, and so none is read in this table
+    assert "$\\alpha^2$" in document.replace("\u200b", "")
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
 def test_what_cells_say_is_on_the_page(exporter: type[Exporter], tmp_path: Path) -> None:
     document = exported(exporter, tmp_path, *(cell for cell, _ in SAID))
     document = document.translate(dict.fromkeys(map(ord, "\u200b\u2060")))
     for text in (text for _, texts in SAID for text in texts):
         assert text in document
+    assert "1) first" not in document  # but an item
     for text in ("10%", "gone -->", "<b>", "#nowhere", "\x1b", "fer-cell", "```python", "**"):
         assert text not in document
 
@@ -329,18 +343,36 @@ def test_what_is_left_out_is_told(exporter: type[Exporter], tmp_path: Path, capl
         new_raw_cell("raw"),
         "```{=typst}\n#panic()\n```",
         "text <video src='a.mp4'></video>",
+        "<font color='red'>warn</font>",
+        ran({"text/html": pd.DataFrame({"a": [1]}).style.map(lambda _: "background-color: red").to_html()}),
+        r"$\begin{array}{c|c} a & b \\ \hline c & d \end{array}$",
         printed("a warning", "stderr", tags=["hide-output"]),
     ]
     cells[1].outputs[0].data.pop("text/plain")
     exported(exporter, tmp_path, *cells)
     told = "\n".join(caplog.messages)
-    assert re.findall(r"cell (\d)", told) == ["1", "2", "4", "5", "3", "6", "7"]
-    for what in ("widget-view", "javascript", "<iframe>", "stderr", "a raw cell", "raw typst", "<video>"):
+    assert re.findall(r"cell (\d+)", told) == ["1", "2", "4", "5", "3", "6", "7", "8", "9", "10"]
+    for what in ("widget-view", "javascript", "<iframe>", "stderr", "a raw cell", "raw typst", "<video>", "colours"):
         assert what in told
 
 
 def test_words_of_data_are_no_markup(tmp_path: Path) -> None:
-    words = ["- 3", "+ 5", "= x", "/ a: b", "1. y", "--flag", "a---b", "a-?b", "x...y", "#let", "$5$", "*b*", "@here"]
+    words = [
+        "- 3",
+        "+ 5",
+        "= x",
+        "/ a: b",
+        "1. y",
+        "--flag",
+        "a---b",
+        "a-?b",
+        "x...y",
+        "#let",
+        "$5-$6",
+        "$a_$",
+        "*b*",
+        "@here",
+    ]
     document = exported(TypstPDFExporter, tmp_path, frame(pd.DataFrame({"words": words})))
     document = document.translate(dict.fromkeys(map(ord, "\u200b\u2060")))
     for word in words:
