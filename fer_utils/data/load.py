@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import numpy as np
 import platformdirs
 import pyarrow as pa
 
+from fer_utils.data import demo
 from fer_utils.data.archives import DAMAGED
 from fer_utils.data.arrays import is_npz, read_npy, read_npz
 from fer_utils.data.arrow_files import ARROW_FILE, ARROW_STREAM, PARQUET, read_arrow
 from fer_utils.data.classes import ADVICE, Order, parse_order
 from fer_utils.data.csv_files import read_csv
-from fer_utils.data.demo import demo_faces
 from fer_utils.data.faces import COLUMNS, UNLABELLED, FaceSet, mark_duplicates
 from fer_utils.data.folders import read_folder
 from fer_utils.data.pictures import visible_files
@@ -36,7 +37,7 @@ def load(path: str | Path, ferplus: str = "", classes: str | None = "") -> FaceS
     The result is cached in the user's cache folder (or `FER_CACHE`). Warns of what was not read. Raises `InputError`.
     """
     order = None if classes is None else parse_order(classes)
-    faces = mark_duplicates(demo_faces()) if str(path) == "demo" else _load(Path(path).expanduser(), order)
+    faces = _load_demo() if str(path) == "demo" else _load(Path(path).expanduser(), order)
     for skipped in faces.skipped:
         warnings.warn(skipped, stacklevel=2)
     if not ferplus:
@@ -46,6 +47,11 @@ def load(path: str | Path, ferplus: str = "", classes: str | None = "") -> FaceS
     return replace(faces, votes=votes)
 
 
+def _load_demo() -> FaceSet:
+    source = Path(demo.__file__)  # other code draws other faces
+    return _cached(source, (), _mark(source), demo.NAME, lambda: mark_duplicates(demo.demo_faces()))
+
+
 def _load(path: Path, order: Order) -> FaceSet:
     if not _exists(path):
         raise InputError(
@@ -53,17 +59,27 @@ def _load(path: Path, order: Order) -> FaceSet:
         )
     if path.name in ("", ".."):  # relative to the working directory; the data set needs a name
         path = path.resolve()
-    cache, mark = _cache_file(path, order), _mark(path)
-    if (faces := _read_cache(cache, mark, path.name)) is None:
-        try:
-            faces = read(path, order)
-        except UNREADABLE as error:
-            raise InputError(f"{path}: cannot be read ({error}). Check that it is complete, and FER2013") from error
-        faces = mark_duplicates(faces)
-        votes = match_votes(faces)
-        faces = _checked(replace(faces, votes=votes), majority(votes)) if votes.any() else faces
+    return _cached(path, order, _mark(path), path.name, lambda: _read_whole(path, order))
+
+
+def _cached(path: Path, order: Order, mark: str, name: str, make: Callable[[], FaceSet]) -> FaceSet:
+    """The faces in the cache if they have this mark; else those that `make` returns."""
+    cache = _cache_file(path, order)
+    if (faces := _read_cache(cache, mark, name)) is None:
+        faces = make()
         _write_cache(cache, mark, faces)
     return faces
+
+
+def _read_whole(path: Path, order: Order) -> FaceSet:
+    """Read a data set, mark its duplicates and add FER2013's votes."""
+    try:
+        faces = read(path, order)
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read ({error}). Check that it is complete, and FER2013") from error
+    faces = mark_duplicates(faces)
+    votes = match_votes(faces)
+    return _checked(replace(faces, votes=votes), majority(votes)) if votes.any() else faces
 
 
 def _exists(path: Path) -> bool:

@@ -29,7 +29,7 @@ from fer_utils.report.fonts import check_glyphs
 from fer_utils.training.study import split_names, whole_numbers
 
 DEMO_MODELS = ("vgg-1.9m", "mobilenet-112k", "mobilenet-46k", "cnn-103k", "cnn-48k")  # what takes longest comes first
-DEMO_EPOCHS = 2
+DEMO_EPOCHS = 1
 
 
 def defaults(notebook: Path) -> dict[str, Any]:
