@@ -468,7 +468,7 @@ def report(
     author: Annotated[str, typer.Option(help="Author, printed below the title.")] = "",
     figures: Annotated[Path | None, typer.Option(help="Folder to write figures and tables to.")] = None,
     budgets: Annotated[
-        str | None, typer.Option(help="Sizes of the ablation, e.g. 20k,46k; '' for no ablation.")
+        str | None, typer.Option(help="Sizes to train the ablation at, e.g. 20k,46k; '' for no ablation.")
     ] = None,
     budget_seeds: Annotated[str | None, typer.Option(help="Seeds of the ablation.")] = None,
     budget_epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the ablation; default: --epochs.")] = None,

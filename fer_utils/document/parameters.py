@@ -86,17 +86,17 @@ def load_faces(data: str, classes: str) -> FaceSet | None:
 
 
 def ablation_study(**parameters: Any) -> pd.DataFrame:
-    """Do the same for the ablation at the sizes in `budgets`, from labels.
+    """Do the same for the ablation at the sizes in `budgets`, from labels; on `data` "published" at all sizes.
 
-    Without sizes, the table is empty.
+    With empty `budgets`, the table is empty.
     """
     check_parameters(parameters)
     models = ablation_models(parameters.get("budgets", ""))
-    if parameters["data"] == PUBLISHED:
-        runs = published_runs()
-        return runs[runs.model.isin(models) & (runs.target == "labels")]
     if not models:
         return pd.DataFrame({"model": []})
+    if parameters["data"] == PUBLISHED:
+        runs, known = published_runs(), [model for budget in matched.BUDGETS for model in matched.chain(budget)]
+        return runs[runs.model.isin(known) & (runs.target == "labels")]
     epochs = parameters.get("budget_epochs") or parameters["epochs"]
     own = {"seeds": parameters.get("budget_seeds", 0), "epochs": epochs, "teachers": ""}
     return _trained({**parameters, **own}, models)
