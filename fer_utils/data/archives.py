@@ -40,12 +40,17 @@ def open_csv(path: Path) -> AbstractContextManager[IO[bytes]]:
     return path.open("rb")
 
 
-def member_name(path: Path) -> str:
-    """The name of the one CSV file in a .zip, without its ending; empty for other files."""
-    if not zipfile.is_zipfile(path):
-        return ""
-    with zipfile.ZipFile(path) as archive:
-        return PurePosixPath(next(filter(_is_csv, archive.namelist()), "")).stem
+def member_name(path: Path) -> PurePosixPath:
+    """The path of the first CSV file in an archive, without its ending; empty for other files."""
+    name = ""
+    with suppress(*DAMAGED):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                name = next(filter(_is_csv, archive.namelist()), "")
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                name = next((member.name for member in tar if _is_csv(member.name)), "")
+    return PurePosixPath(name.removesuffix(".csv"))
 
 
 def _is_csv(name: str) -> bool:

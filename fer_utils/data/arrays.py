@@ -120,6 +120,8 @@ def _kind(name: str, array: np.ndarray) -> str | None:
 def _faces(path: Path, arrays: Mapping[str, np.ndarray], group: Mapping[str, str], order: Order, usage: str) -> FaceSet:
     """The faces of one part of a data set; `group` has the names of its arrays by what they hold."""
     images = gray_faces(arrays[group["image"]], f"{path}, {group['image']}")
+    if not len(images):
+        raise InputError(f"{path}, {group['image']}: no images")
     columns = {
         name: _column(arrays[name], f"{path}, {name}", len(images)) for kind, name in group.items() if kind != "image"
     }

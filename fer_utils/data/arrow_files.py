@@ -21,6 +21,10 @@ from fer_utils.data.pictures import gray_faces, read_all
 from fer_utils.errors import InputError, quoted
 
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # the first bytes of files
+BYTES = (
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,
+)  # fmt: skip
+FILE_NAMES = "image.path"  # the column of the names in Hugging Face's structs
 MOST_FACES = 1_000_000
 BATCH_ROWS = 1024
 
@@ -47,14 +51,15 @@ def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence
     starts = np.cumsum([0, *(len(shard.images) for shard in shards)])
 
     def column(kind: str, name: str) -> list:
-        return [word for shard in shards for word in getattr(shard, kind)[name]]
+        columns = (getattr(shard, kind).get(name, [None] * len(shard.images)) for shard in shards)
+        return [word for each in columns for word in each]
 
     rows = Rows(
         np.concatenate([shard.images for shard in shards]),
         {name: column("labels", name) for name in first.labels},
         {name: column("usages", name) for name in first.usages},
         None if any(shard.ids is None for shard in shards) else [each for shard in shards for each in shard.ids or ()],
-        {name: shard.others[name] for shard in shards for name in shard.others},
+        {name: column("others", name) for name in dict.fromkeys(name for shard in shards for name in shard.others)},
         first.encoded,
         first.column,
     )
@@ -80,9 +85,10 @@ def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Ro
         if not 0 < count <= MOST_FACES:
             raise InputError(f"{path}: {count:,} rows; allowed are 1 to {MOST_FACES:,}")
         images: list[np.ndarray] = []
-        rest = []
+        rest, file_names = [], []
         for batch in batches:
             images.append(_images(batch, columns, path, sum(len(each) for each in images)))
+            file_names += _file_names(batch[columns.images[0]])
             rest.append(batch.drop_columns(list(columns.images)))
     table = pa.Table.from_batches(rest)
     words = {name: _words(table, name, schema) for name in table.column_names}
@@ -92,7 +98,7 @@ def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Ro
         {name: words[name] for name in columns.labels},
         {name: words[name] for name in columns.usages},
         words[columns.id] if columns.id else None,
-        {name: words[name] for name in columns.ignored},
+        {name: words[name] for name in columns.ignored} | ({FILE_NAMES: file_names} if any(file_names) else {}),
         len(columns.images) == 1 and _is_encoded(schema.field(columns.images[0]).type),
         columns.images[0],
     )
@@ -114,12 +120,23 @@ def _batches(path: Path) -> Iterator[tuple[int, pa.Schema, Iterator[pa.RecordBat
             yield table.num_rows, table.schema, iter(table.to_batches(BATCH_ROWS))
 
 
+def _file_names(images: pa.Array) -> list[str | None]:
+    """The names that Hugging Face's structs give the images, if any."""
+    kind = images.type
+    named = pa.types.is_struct(kind) and "path" in kind.names
+    return images.field("path").cast(pa.string()).to_pylist() if named else [None] * len(images)
+
+
 def _is_encoded(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind) or _is_bytes(kind)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return any(is_kind(kind) for is_kind in BYTES)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _images(batch: pa.RecordBatch, columns: Columns, path: Path, start: int) -> np.ndarray:
@@ -139,7 +156,7 @@ def _images(batch: pa.RecordBatch, columns: Columns, path: Path, start: int) -> 
         if all(len(image) == PIXELS for image in encoded):  # no image file has just this size in every row
             return np.frombuffer(b"".join(encoded), np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
         return read_all(map(io.BytesIO, encoded), (f"{path}, row {start + i}" for i in range(len(encoded))))
-    if not (pa.types.is_nested(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not (pa.types.is_nested(kind) or _is_text(kind)):
         allowed = "image files as bytes, or pixels as text or lists"
         raise InputError(f"{path}: column {name!r} has type {kind}; expected are {allowed}")
     return np.stack([_pixels(value, f"{path}, row {start + i}") for i, value in enumerate(column.to_pylist())])

@@ -19,7 +19,17 @@ from fer_utils.data.classes import (
     named_class,
 )
 from fer_utils.data.faces import SIDE_PX, UNLABELLED, USAGES, FaceSet
-from fer_utils.data.usages import ALLOWED_USAGES, SHORT, TRAINING, part_in, part_of, usage_by_part, words_in
+from fer_utils.data.usages import (
+    ALLOWED_USAGES,
+    SHORT,
+    TRAINING,
+    part_at_end,
+    part_in,
+    part_named,
+    part_of,
+    usage_by_part,
+    words_in,
+)
 from fer_utils.errors import InputError, quoted, shortened
 
 PIXELS = SIDE_PX**2
@@ -45,6 +55,7 @@ TELLING = {
 OURS = ("emotion", "cls")  # names of columns whose numbers have FER2013's order: fer2013.csv's and wds_fer2013's
 COURSE = "feature"  # the column of pixels of the homework's files, whose numbers have FER2013's order
 WIDE = re.compile(r"(?:pixels?|px|p|x|feature|f)?[ _.-]?(\d+)", re.IGNORECASE)  # one of 2,304 columns of pixels
+MANY = 3  # different numbers from which on a missing 0 is no accident
 DOUBTFUL = 0.5  # share of a column's words that are classes or parts, from which on it is not ignored
 LONGEST_LIST = 400  # characters of the names of ignored columns
 ALLOWED_COLUMNS = (
@@ -138,12 +149,13 @@ def faces_of(
         told.skipped.append(f"{path}: ignored the columns {shortened(', '.join(map(repr, rows.others)), LONGEST_LIST)}")
     usages = _usages(rows, path, line, told)
     labels = np.full(len(rows.images), UNLABELLED) if order is None else _labels(rows, path, order, line, told)
-    _check_ignored(rows, path)
     if order is not None:
         _check_unlabelled(labels, np.full(len(labels), usage) if usages is None else usages, line)
     if usages is None:
         usages = default_usage(path, labels, usage)
         told.reading.append(f"{path.name}: {' and '.join(pd.unique(usages))}")
+    if order is not None:
+        _check_ignored(rows, path, labels, usages)
     ids = None if rows.ids is None else np.array(["" if each is None else each for each in rows.ids], dtype=str)
     faces = FaceSet(rows.images, labels, usages, path.name, ids)
     return without_left_out(replace(faces, reading=tuple(told.reading), skipped=tuple(told.skipped)))
@@ -170,9 +182,10 @@ def default_usage(path: Path, labels: np.ndarray, usage: str | Sequence[str] = "
 
 
 def _part_told(path: Path) -> str | None:
-    """The part that the name of a data set tells; a folder's only if it is short."""
+    """The part that the name of a data set tells; in a folder's long name, its last words."""
     if path.is_dir():
-        return part_in(path.name) if len(words_in(path.name)) <= SHORT else None
+        name = path.name.removesuffix(".parquet")  # Spark writes folders of this name
+        return part_in(name) if len(words_in(name)) <= SHORT else part_at_end(name)
     return part_in(path.stem)
 
 
@@ -181,7 +194,7 @@ def _usages(rows: Rows, path: Path, line: Callable[[int], str], told: Told) -> n
     found = None
     for name, words in rows.usages.items():
         codes, own = _factorized(words)
-        parts = [part_of(word) for word in own]
+        parts = [part_named(word) for word in own]
         if bad := [i for i, code in enumerate(codes) if code < 0 or parts[code] is None][:1]:
             value = quoted(words[bad[0]])
             raise InputError(f"{line(bad[0])}: {name} {value}, allowed are {ALLOWED_USAGES}. Correct or delete it")
@@ -202,8 +215,11 @@ def _labels(rows: Rows, path: Path, order: tuple[str, ...], line: Callable[[int]
     for i, name in enumerate(named or rows.labels):
         words = rows.labels[name]
         found, known = _classes(name, words, order, line)
-        if known and not named and not order:
-            _check_order(name, rows, path, told)
+        counted = {int(float(word)) for word in known if is_number(word)}
+        if counted and not order:
+            _check_order(name, rows, path, told, mixed=len(counted) < len(known))
+        if 1 in counted and 0 not in counted and len(counted) >= MANY:
+            told.skipped.append(f"{path}: {name} has numbers from 1, which count from 0. Else put - first in --classes")
         if i and (differ := np.flatnonzero(found != labels)).size:
             raise InputError(
                 f"{line(differ[0])}: {' and '.join(rows.labels)} are different classes. Delete one of them"
@@ -240,8 +256,10 @@ def _classes(name: str, words: Sequence, order: tuple[str, ...], line: Callable[
     return np.array([*classes, UNLABELLED], np.int64)[codes], own  # -1, for None, indexes the last
 
 
-def _check_order(name: str, rows: Rows, path: Path, told: Told) -> None:
-    """Refuse numbers that need not count FER2013's classes, or tell that they are taken so."""
+def _check_order(name: str, rows: Rows, path: Path, told: Told, *, mixed: bool) -> None:
+    """Refuse numbers that need not count FER2013's classes or are mixed with names, or tell that they are taken so."""
+    if mixed:
+        raise InputError(f"{path}: column {quoted(name)} has names and numbers, whose classes nothing tells; {ADVICE}")
     tests = {usage for words in rows.usages.values() for usage in set(map(str, words)) & set(USAGES[1:])}
     if name.strip().lower() in OURS or tests or rows.column.strip().lower() == COURSE:
         return
@@ -259,15 +277,21 @@ def _factorized(words: Sequence) -> tuple[np.ndarray, list[str]]:
     return codes, list(own)
 
 
-def _check_ignored(rows: Rows, path: Path) -> None:
-    """Refuse to ignore a column whose words are classes or parts of a data set."""
-    known: dict[str, tuple[Callable[[str], object], bool]] = {
-        "labels": (named_class, bool(rows.labels)),
-        "usages": (part_in, bool(rows.usages)),
-    }
+def _check_ignored(rows: Rows, path: Path, labels: np.ndarray, usages: np.ndarray) -> None:
+    """Refuse to ignore a column whose words are other classes or parts of the data set than those found."""
     for name, column in rows.others.items():
-        words = [word for word in _factorized(column)[1] if word.strip()]
-        for kind, (meaning, told) in known.items():
-            share = np.mean([meaning(word) is not None for word in words]) if words else 0
-            if share == 1 or (share >= DOUBTFUL and not told):
+        codes, own = _factorized(column)
+        filled = [i for i, word in enumerate(own) if word.strip()]
+        parts = [part_in(word) for word in own]
+        usage_of = usage_by_part(parts)
+        meanings: dict[str, tuple[list, np.ndarray, bool]] = {
+            "labels": ([named_class(word) for word in own], labels, bool(rows.labels)),
+            "usages": ([part and usage_of[part] for part in parts], usages, bool(rows.usages)),
+        }
+        for kind, (meant, found, told) in meanings.items():
+            share = np.mean([meant[i] is not None for i in filled]) if filled else 0
+            if not (share == 1 or (share >= DOUBTFUL and not told)):
+                continue
+            known = np.array([code >= 0 and meant[code] is not None for code in codes])
+            if (np.array([*meant, None], object)[codes][known] != found[known]).any():
                 raise InputError(f"{path}: the column {quoted(name)} seems to hold {kind}. Name it so, or delete it")

@@ -20,13 +20,14 @@ from fer_utils.data.classes import Order
 from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns, kind_of
 from fer_utils.data.faces import SIDE_PX, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS
-from fer_utils.data.usages import part_in, usage_by_part
+from fer_utils.data.usages import part_in_parts, usage_by_part
 from fer_utils.errors import InputError, quoted, shortened
 
 DELIMITERS = ",;\t|"
 MOST_BLANK = 20  # lines before the names of the columns
 LONGEST_LINE = 1 << 20  # characters, also of a header; a row of 2,304 pixels has about ten thousand
 BLOCK_BYTES = 4 << 20
+NO_LABEL = ("", "-1", "nan", "none", "null")
 BETWEEN_PIXELS = r"[\s\x{a0},;\[\]()]+"
 ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # by the first bytes
 ALLOWED = (
@@ -60,13 +61,13 @@ def read_csv(path: Path, order: Order = ()) -> FaceSet:
     words = {name: text[name].to_pylist() for name in text.column_names}
     rows = Rows(
         images,
-        {name: [word or None for word in words[name]] for name in columns.labels},
+        {name: [None if word.lower() in NO_LABEL else word for word in words[name]] for name in columns.labels},
         {name: words[name] for name in columns.usages},
         words[columns.id] if columns.id else None,
         {name: words[name] for name in columns.ignored if any(words[name])},
         column=columns.images[0],
     )
-    usage = usage_by_part([part])[part] if (part := part_in(member_name(path))) else ""
+    usage = usage_by_part([part])[part] if (part := part_in_parts(member_name(path).parts)) else ""
     return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}", usage)
 
 
@@ -75,22 +76,23 @@ def _dialect(path: Path) -> Dialect:
     delimiters, number, line = DELIMITERS, 0, ""
     try:
         with open_csv(path) as file:
-            start = file.readline(LONGEST_LINE)
-            encoding = ENCODINGS.get(start[:2], "utf-8-sig")
-            while start and not line and number < MOST_BLANK:
+            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
+        with open_csv(path) as file:
+            text = io.TextIOWrapper(file, encoding)
+            while not line and number < MOST_BLANK and (start := text.readline(LONGEST_LINE)):
                 number += 1
                 if len(start) == LONGEST_LINE:
-                    raise ValueError(f"line {number} is longer than {LONGEST_LINE:,} bytes")
-                line = codecs.getincrementaldecoder(encoding)().decode(start).strip("\r\n\ufeff")
+                    raise ValueError(f"line {number} is longer than {LONGEST_LINE:,} characters")
+                line = start.strip("\r\n\ufeff")
                 if declared := re.fullmatch(r"sep=(.)", line.strip(), re.IGNORECASE):
                     delimiters = declared[1]
                 line = "" if declared or not line.strip() else line
-                start = b"" if line else file.readline(LONGEST_LINE)
+            text.detach()  # the file is closed by its own context
         if "\0" in line:
             raise ValueError("binary data")
-    except (ValueError, *DAMAGED) as error:  # includes UnicodeDecodeError
+        rows = {each: next(csv.reader([line], delimiter=each), []) for each in delimiters}
+    except (ValueError, csv.Error, *DAMAGED) as error:  # includes UnicodeDecodeError
         raise InputError(f"{path}: cannot be read ({error}); allowed are {ALLOWED}") from None
-    rows = {each: next(csv.reader([line], delimiter=each), []) for each in delimiters}
     delimiter = max(rows, key=lambda each: (any(map(kind_of, map(str.strip, rows[each]))), len(rows[each])))
     names = [name.strip() for name in rows[delimiter]]
     blank = (f"(column {i})" if i > names.index("") else "" for i, name in enumerate(names) if not name)

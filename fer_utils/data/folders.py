@@ -14,15 +14,19 @@ from fer_utils.data.columns import default_usage
 from fer_utils.data.faces import CLASSES, USAGES, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
 from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, part_of, usage_by_part, words_in
-from fer_utils.errors import InputError
+from fer_utils.errors import InputError, shortened
 
 EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
 TABLES = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data set, besides .csv and .npz
+# Endings of others, which are not read.
+UNREAD = (".tar", ".tgz", ".rar", ".7z", ".feather", ".ipc", ".pq", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".pkl")
+CACHED = "cache-*.arrow"  # what Hugging Face's datasets computed from the others
 
 
 def read_folder(path: Path, order: Order = ()) -> FaceSet:
     """Read images in class folders; or Parquet, Arrow or .npy files that together are one data set."""
-    files = visible_files(path)
+    found = visible_files(path)
+    files = [file for file in found if not file.match(CACHED)]
     classed = any(_named(path, file) for file in files)
     shards = [file for file in files if _is_shard(file)]
     arrays = [file for file in files if file.suffix.lower() == ".npy"]
@@ -36,7 +40,11 @@ def read_folder(path: Path, order: Order = ()) -> FaceSet:
     parts = [part_in_parts([*_folders(path, file), file.stem]) for file in shards]
     _refuse_unknown_parts(path, shards, parts)
     usages = usage_by_part(parts)
-    return read_shards(path, shards, order, [usages[part] if part else "" for part in parts])
+    faces = read_shards(path, shards, order, [usages[part] if part else "" for part in parts])
+    told = [f"{path}: ignored {CACHED}"] if len(files) < len(found) else []
+    if pictures := [file for file in files if file not in shards and is_picture(file)]:
+        told.append(f"{path}: ignored {len(pictures)} images such as {pictures[0]}")
+    return _noted(faces, [*told, *_unknown_parts(path, [file.stem for file in shards], parts)])
 
 
 def _is_shard(file: Path) -> bool:
@@ -44,7 +52,22 @@ def _is_shard(file: Path) -> bool:
 
 
 def _holds_data(file: Path) -> bool:
-    return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", ".csv", ".tsv", *TABLES))
+    return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", ".csv", ".tsv", *TABLES, *UNREAD))
+
+
+def _noted(faces: FaceSet, told: Sequence[str]) -> FaceSet:
+    """The faces with notes of what was not read or is doubtful."""
+    for each in told:
+        faces = faces.noted(each)
+    return faces
+
+
+def _unknown_parts(path: Path, names: Sequence[str], parts: Sequence[str | None]) -> list[str]:
+    """A note of several folders or files whose names could be of parts, and of which none is known as such."""
+    words = {letters: name for name in names if (letters := re.sub(r"[\W\d_]", "", name.lower()))}
+    if any(parts) or len(words) < 2:
+        return []
+    return [f"{path}: {shortened(', '.join(words.values()))} are not known as parts; allowed are {ALLOWED_USAGES}"]
 
 
 def _folders(path: Path, file: Path) -> list[str]:
@@ -93,9 +116,9 @@ def _read_images(path: Path, files: Sequence[Path], order: Order) -> FaceSet:
         path.name,
         reading=_reading(path, rows),
     )
-    for skipped in (*told, *_skipped(path, files, len(ordered) - len(kept))):
-        faces = faces.noted(skipped)
-    return faces
+    above = [folder for file in found for folder in _folders(path, file)[:-1] if named_class(folder) is None]
+    told += _unknown_parts(path, above, parts)
+    return _noted(faces, [*told, *_skipped(path, files, len(ordered) - len(kept))])
 
 
 def _held(path: Path) -> str:
@@ -108,7 +131,7 @@ def _held(path: Path) -> str:
 def _parts(path: Path, files: Sequence[Path]) -> tuple[list[str | None], list[str]]:
     """The part of each image, and what is doubtful about them.
 
-    Folders tell it, or names such as Training_12. If none of them does, all names may, such as test_12.
+    Folders tell it, or names such as Training_12. If none of them does, other names may, such as test_12.
     """
     exported = [found[1] if (found := EXPORTED.fullmatch(file.stem)) else None for file in files]
     folders = [part_in_parts(_folders(path, file)) for file in files]
@@ -122,10 +145,7 @@ def _parts(path: Path, files: Sequence[Path]) -> tuple[list[str | None], list[st
         else []
     )
     parts = [name or folder for name, folder in zip(exported, folders, strict=True)]
-    if not any(parts):
-        parts = [part_in(file.stem) for file in files]
-        parts = parts if all(parts) else [None] * len(parts)
-    return parts, told
+    return (parts if any(parts) else [part_in(file.stem) for file in files]), told
 
 
 def _refuse_unknown_parts(path: Path, files: Sequence[Path], parts: Sequence[str | None]) -> None:
@@ -168,6 +188,11 @@ def _label(file: Path, folder: str, order: tuple[str, ...]) -> int:
     if is_number(folder) and not order:
         raise InputError(f"{file}: nothing tells the class of folder {folder}; {ADVICE}")
     number = class_of(folder, order)
+    if number is None and is_number(folder):
+        raise InputError(
+            f"{file}: in folder {folder!r}, but --classes names the numbers 0 to {len(order) - 1}. If the folders "
+            f"count from 1, put {DASH} first"
+        )
     if number is None:
         allowed = ", ".join(name for name in order if name != DASH) or ", ".join(CLASSES)
         advice = f"Rename it, or leave it out: --classes {','.join(CLASSES)},-"

@@ -24,7 +24,7 @@ from fer_utils.data.votes import LEAST_AGREEMENT, majority, match_votes, read_vo
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
 
-READER_VERSION = 7  # increase it when a reader's result changes
+READER_VERSION = 8  # increase it when a reader's result changes
 UNREADABLE = (*DAMAGED, ValueError, KeyError, pa.ArrowException, MemoryError)
 CHECKED_FACES = 100  # faces with votes from which on labels that contradict them are told
 
@@ -119,7 +119,7 @@ def _checked(faces: FaceSet, seen: np.ndarray) -> FaceSet:
 
 def _cache_file(path: Path, order: Order = ()) -> Path:
     folder = os.environ.get("FER_CACHE") or platformdirs.user_cache_path("fer_utils")
-    named = os.fsencode(path.resolve()) + repr(order or order is None).encode()
+    named = os.fsencode(path.absolute()) + repr(order or order is None).encode()
     return Path(folder) / f"{hashlib.sha256(named).hexdigest()[:16]}.npz"
 
 

@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = {
 # Images too: reading them fails with a message.
 UNREADABLE_SUFFIXES = {".cr2", ".dng", ".eps", ".heic", ".heif", ".ico", ".jxl", ".nef", ".pcx", ".psd", ".svg", ".tga"}
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names of these
+ANIMATED = ("GIF", "PNG", "TIFF", "WEBP")  # may hold several pictures
 IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 LARGEST_PX = 64_000_000  # pixels of an image, so that a small file cannot fill the memory
 CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
@@ -42,6 +43,8 @@ def read_picture(source: Path | IO[bytes], where: str) -> np.ndarray:
             if image.width * image.height > LARGEST_PX:
                 found = f"{image.width:,}x{image.height:,} pixels, allowed are {LARGEST_PX:,} in all"
                 raise InputError(f"{where}: {found}. Cut out the face")
+            if image.format in ANIMATED and (frames := getattr(image, "n_frames", 1)) > 1:
+                raise InputError(f"{where}: {frames} pictures in one file. Save each as a file")
             picture = _gray(ImageOps.exif_transpose(image), image.format or "", where)
     except InputError:
         raise
@@ -73,6 +76,12 @@ def gray_faces(array: np.ndarray, where: str) -> np.ndarray:
         raise InputError(
             f"{where}: pixels of shape {array.shape}; expected are images such as (N, {SIDE_PX}, {SIDE_PX})"
         )
+    if array.ndim == 3 and array.shape[:2] == (SIDE_PX, SIDE_PX) != array.shape[1:]:
+        raise InputError(
+            f"{where}: pixels of shape {array.shape}; expected is (N, {SIDE_PX}, {SIDE_PX}). Move the axes"
+        )
+    if array.dtype.kind == "b":
+        array = array * np.uint8(255)
     if array.dtype.kind not in "biuf" or not ((array >= 0) & (array <= 255) & (array == np.floor(array))).all():
         advice = "If they are scaled to 0..1, multiply by 255 and round"
         raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {advice}")

@@ -9,17 +9,18 @@ TRAINING, PUBLIC, PRIVATE = USAGES
 TEST, VALIDATION = "test", "validation"  # parts whose usage depends on what else there is
 WORDS = {
     "train": TRAINING, "training": TRAINING, "publictest": PUBLIC, "privatetest": PRIVATE,
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), TEST),
-    **dict.fromkeys(("validation", "val", "valid", "dev", "development"), VALIDATION),
+    **dict.fromkeys(("test", "tests", "testing", "tst", "eval", "evaluation", "holdout"), TEST),
+    **dict.fromkeys(("validation", "validate", "val", "valid", "dev", "development"), VALIDATION),
 }  # fmt: skip
+WHOLE = {"public": PUBLIC, "private": PRIVATE}  # words that tell it only if there is no other
 ENDINGS = ("", "set", "data", "split", "images", "faces")  # as in `test_set` or `Test Data`
 ALLOWED_USAGES = f"{', '.join(USAGES)}, or words such as train, val and test"
 SHORT = 2  # words of a folder's name in which `test` is no accident
 
 
 def words_in(name: str) -> list[str]:
-    """The words of a name, parted by separators, numbers and capitals, as in `ferTest_2`."""
-    return re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+", name)
+    """The words of a name, parted by separators, numbers and capitals, as in `ferTest_2` or `FERTest`."""
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", name)
 
 
 def part_of(name: str) -> str | None:
@@ -28,8 +29,15 @@ def part_of(name: str) -> str | None:
     return next((WORDS[short] for ending in ENDINGS if (short := word.removesuffix(ending)) in WORDS), None)
 
 
+def part_named(name: str) -> str | None:
+    """The part that a name is a word for."""
+    return part_of(name) or WHOLE.get(name.strip().lower())
+
+
 def part_in(name: str) -> str | None:
     """The part that a file's or folder's name contains as words of its own, such as `fer_test`; None if several."""
+    if part := part_named(name):
+        return part
     words = words_in(name)
     runs = [(i, j) for i in range(len(words)) for j in range(len(words), i, -1)]
     found = {(i, j): part for i, j in runs if (part := part_of("".join(words[i:j])))}
@@ -38,6 +46,13 @@ def part_in(name: str) -> str | None:
         part for (i, j), part in found.items() if not any(a <= i and j <= b for a, b in found if (a, b) != (i, j))
     }
     return longest.pop() if len(longest) == 1 else None
+
+
+def part_at_end(name: str) -> str | None:
+    """The part that the last words of a name tell, such as `raf_db_test`."""
+    words = words_in(name)
+    ends = (part_of("".join(words[place:])) for place in range(len(words)))
+    return next(filter(None, ends), None)
 
 
 def part_in_parts(names: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -321,8 +322,8 @@ def test_shards_are_one_data_set(few: FaceSet, tmp_path: Path) -> None:
     assert (found.usage == "PublicTest").sum() == (parts == 2).sum()
     assert set(found.usage) == {"Training", "PublicTest"}
     assert len(order) == len(found)
-    parquet(tmp_path / "holdout.parquet", columns, label=CLASSES)
-    with pytest.raises(InputError, match=r"beside those of train and test lies 'holdout\.parquet'"):
+    parquet(tmp_path / "extra.parquet", columns, label=CLASSES)
+    with pytest.raises(InputError, match=r"beside those of train and test lies 'extra\.parquet'"):
         read(tmp_path)
 
 
@@ -485,3 +486,123 @@ def test_gray_levels_of_8_and_12_bits_in_16_are_not_dark(highest: int, shown: in
     (tmp_path / "happy").mkdir()
     Image.fromarray(np.full((48, 48), highest, np.uint16)).save(tmp_path / "happy" / "a.png")
     assert set(read(tmp_path).images.flat) == {shown}
+
+
+def classed(folder: Path, few: FaceSet, *names: str) -> Path:
+    """A picture of each class below some folders or, with `{}`, under such names."""
+    for name in names:
+        for i, label in enumerate(CLASSES):
+            file = folder / (name.format(label) if "{}" in name else f"{name}/{label}/{i}.png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(png(few.images[i]))
+    return folder
+
+
+def test_a_link_is_read_by_its_own_name_from_the_cache_too(few: FaceSet, tmp_path: Path) -> None:
+    rows_of(few).drop(columns="Usage").to_csv(tmp_path / "faces.csv", index=False)
+    (tmp_path / "test.csv").symlink_to(tmp_path / "faces.csv")
+    for _ in range(2):
+        assert set(load(tmp_path / "test.csv").usage) == {"PublicTest"}
+        assert set(load(tmp_path / "faces.csv").usage) == {"Training"}
+
+
+@pytest.mark.parametrize("label", ["label", "emotion"])
+def test_numbers_among_names_are_refused_without_an_order(label: str, few: FaceSet, tmp_path: Path) -> None:
+    labels = [CLASSES[i] if i == 3 else str(i) for i in few.labels]
+    path = parquet(tmp_path / "mixed.parquet", {"image": list(map(png, few.images)), label: labels})
+    with pytest.raises(InputError, match=rf"column '{label}' has names and numbers, whose classes nothing tells"):
+        read(path)
+    assert read(path, CLASSES).labels.tolist() == few.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "names", [("FERTrain", "FERTest"), ("CKTraining", "CKTesting"), ("public", "private"), ("train", "tests")]
+)
+def test_parts_are_known_in_capitals_and_other_words(names: tuple[str, str], few: FaceSet, tmp_path: Path) -> None:
+    found = read(classed(tmp_path / "faces", few, *names))
+    tests = 14 if names[0] == "public" else 7
+    assert (found.usage != "Training").sum() == tests
+
+
+def test_a_folder_of_a_long_name_is_a_test_if_it_ends_so(few: FaceSet, tmp_path: Path) -> None:
+    for name, usage in {"raf-db-test": "PublicTest", "my test of many faces": "Training"}.items():
+        assert set(read(classed(tmp_path / name, few, "x")).usage) == {usage}
+
+
+def test_folders_and_files_of_unknown_parts_are_told_or_refused(few: FaceSet, tmp_path: Path) -> None:
+    told = read(classed(tmp_path / "a", few, "fertrain", "fertest")).skipped
+    assert any("fertest, fertrain are not known as parts" in each for each in told)
+    stray = classed(tmp_path / "b", few, "{}/test_0.png", "{}/train_1.png")
+    (stray / "happy" / "cover.png").write_bytes(png(few.images[0]))
+    with pytest.raises(InputError, match="beside those of train and test lies"):
+        read(stray)
+
+
+def test_names_of_images_that_contradict_the_usage_are_refused(few: FaceSet, tmp_path: Path) -> None:
+    def written(names: list[str]) -> Path:
+        images = [{"bytes": png(image), "path": name} for image, name in zip(few.images, names, strict=True)]
+        return parquet(tmp_path / "faces.parquet", {"image": images, "label": [CLASSES[i] for i in few.labels]})
+
+    assert set(read(written([f"Training_{i}.jpg" for i in range(14)])).usage) == {"Training"}
+    with pytest.raises(InputError, match=r"the column 'image\.path' seems to hold usages"):
+        read(written([f"PrivateTest_{i}.jpg" for i in range(14)]))
+
+
+def test_what_hugging_face_computed_is_not_read_twice(few: FaceSet, tmp_path: Path) -> None:
+    table = pa.table({"image": list(map(png, few.images)), "label": [CLASSES[i] for i in few.labels]})
+    for name in ("data-00000-of-00001.arrow", "cache-1234.arrow"):
+        arrow(tmp_path / "train" / name, table, stream=True)
+    found = read(tmp_path)
+    assert len(found) == 14
+    assert "ignored cache-*.arrow" in found.skipped[0]
+
+
+def test_numbers_from_one_are_told(few: FaceSet, tmp_path: Path) -> None:
+    rows_of(few).assign(emotion=few.labels % 6 + 1).to_csv(tmp_path / "faces.csv", index=False)
+    assert any("numbers from 1" in each for each in read(tmp_path / "faces.csv").skipped)
+    for i in range(1, 8):
+        (tmp_path / "numbered" / str(i)).mkdir(parents=True)
+        (tmp_path / "numbered" / str(i) / "face.png").write_bytes(png(few.images[i]))
+    with pytest.raises(InputError, match=r"names the numbers 0 to 6\. If the folders count from 1, put - first"):
+        read(tmp_path / "numbered", CLASSES)
+    assert read(tmp_path / "numbered", ("-", *CLASSES)).labels.tolist() == list(range(7))
+
+
+def test_several_pictures_in_one_file_are_refused(few: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    first, *others = map(Image.fromarray, few.images[:3])
+    first.save(tmp_path / "happy" / "stack.tif", save_all=True, append_images=others)
+    with pytest.raises(InputError, match=r"stack\.tif: 3 pictures in one file"):
+        read(tmp_path)
+
+
+def test_arrays_of_no_images_or_of_images_last_are_refused(few: FaceSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", few.images[:0])
+    with pytest.raises(InputError, match="no images"):
+        read(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.moveaxis(few.images, 0, 2))
+    with pytest.raises(InputError, match=r"shape \(48, 48, 14\); expected is \(N, 48, 48\)"):
+        read(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", few.images > 99)
+    np.testing.assert_array_equal(read(tmp_path / "a.npy").images, np.where(few.images > 99, 255, 0))
+
+
+@pytest.mark.parametrize("start", ["sep=;\n", "\n"])
+def test_utf_16_may_begin_with_other_lines(start: str, few: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "faces.csv").write_text(start + rows_of(few).to_csv(index=False, sep=";"), encoding="utf-16")
+    same(read(tmp_path / "faces.csv"), few)
+
+
+def test_lines_may_end_as_on_an_old_mac(few: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / "faces.csv").write_bytes(rows_of(few).to_csv(index=False, lineterminator="\r").encode())
+    same(read(tmp_path / "faces.csv"), few)
+    (tmp_path / "faces.csv").write_text("x" * 200_000 + ",y\n1,2\n")
+    with pytest.raises(InputError, match="field larger than field limit"):
+        read(tmp_path / "faces.csv")
+
+
+def test_the_part_may_be_told_within_an_archive(few: FaceSet, tmp_path: Path) -> None:
+    rows_of(few).drop(columns="Usage").to_csv(tmp_path / "part.csv", index=False)
+    with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "part.csv", "test/part.csv")
+    assert set(read(tmp_path / "archive.tar.gz").usage) == {"PublicTest"}

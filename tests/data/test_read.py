@@ -175,12 +175,12 @@ def test_a_folder_may_name_part_and_class(faces: FaceSet, tmp_path: Path) -> Non
 
 
 def test_a_folder_that_could_be_any_part_is_refused_beside_known_ones(faces: FaceSet, tmp_path: Path) -> None:
-    for part in ("train", "holdout"):
+    for part in ("train", "extra"):
         (tmp_path / part / "happy").mkdir(parents=True)
         (tmp_path / part / "happy" / "Training day.png").write_bytes(png(faces.images[0]))
-    with pytest.raises(InputError, match=r"beside those of train and test lies 'holdout'"):
+    with pytest.raises(InputError, match=r"beside those of train and test lies 'extra'"):
         read(tmp_path)
-    (tmp_path / "holdout").rename(tmp_path / "test")  # a name such as Training_123 would count, not this one
+    (tmp_path / "extra").rename(tmp_path / "test")  # a name such as Training_123 would count, not this one
     assert list(read(tmp_path).usage) == ["Training", "PublicTest"]
 
 
@@ -255,7 +255,7 @@ GOOD = pixels(np.zeros((48, 48), np.uint8))
         (f"0,-1{GOOD[1:]},Training", r"line 3: pixel '-1', allowed"),
         (f"0,x{GOOD[1:]},Training", r"line 3: pixel 'x', allowed"),
         (f"7,{GOOD},Training", r"line 3: emotion '7', allowed are 0\.\.6 \(angry"),
-        (f"-1,{GOOD},Training", r"line 3: emotion '-1', allowed are"),
+        (f"-1,{GOOD},Training", r"line 3: no label, but others of Training have one"),
         (f",{GOOD},Training", r"line 3: no label, but others of Training have one"),
         ("0,,Training", r"line 3: the field 'pixels' is empty"),
         (f"0,{GOOD},", r"line 3: the field 'Usage' is empty"),
