@@ -35,7 +35,7 @@ def read_arrow(path: Path, order: Order = ()) -> FaceSet:
     Images are files as bytes, structs with such `bytes`, or pixels: lists, texts or 2,304 columns. Labels are names or
     numbers; if Hugging Face's metadata name the classes, numbers follow these, else `order`.
     """
-    return faces_of(_read(path), path, order, lambda row: f"{path}, row {row}")
+    return faces_of(_read(path, order), path, order, lambda row: f"{path}, row {row}")
 
 
 def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence[str]) -> FaceSet:
@@ -43,7 +43,7 @@ def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence
 
     Folders such as `emotion=3` are columns. Raises `InputError` if the files have different columns.
     """
-    shards = [_read(file, _partition(file.relative_to(path))) for file in files]
+    shards = [_read(file, order, _partition(file.relative_to(path))) for file in files]
     first = shards[0]
     for file, shard in zip(files, shards, strict=True):
         if (shard.labels.keys(), shard.usages.keys()) != (first.labels.keys(), first.usages.keys()):
@@ -78,10 +78,10 @@ def _partition(file: Path) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def _read(path: Path, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
+def _read(path: Path, order: Order, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
     """The rows of a file, and columns of its `partition`."""
     with _batches(path) as (count, schema, batches):
-        columns = find_columns(str(path), [*schema.names, *partition])
+        columns = find_columns(str(path), [*schema.names, *partition], order)
         if not 0 < count <= MOST_FACES:
             raise InputError(f"{path}: {count:,} rows; allowed are 1 to {MOST_FACES:,}")
         images: list[np.ndarray] = []

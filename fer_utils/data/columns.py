@@ -75,8 +75,11 @@ class Columns:
     ignored: tuple[str, ...]
 
 
-def find_columns(where: str, names: Sequence[str]) -> Columns:
-    """Tell what each column of a table holds; `InputError` if none has images, or one could be labels or usages."""
+def find_columns(where: str, names: Sequence[str], order: Order = ()) -> Columns:
+    """Tell what each column of a table holds.
+
+    Raises `InputError` if none has images, or one could be labels or usages, which do not matter if `order` is None.
+    """
     kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
     rest: list[str] = []
     for name in names:
@@ -87,7 +90,7 @@ def find_columns(where: str, names: Sequence[str]) -> Columns:
     if len(images) != 1 or len(kinds["id"]) > 1 or len(set(names)) < len(names):
         raise InputError(f"{where}: the columns are {quoted(list(names))}; allowed are {ALLOWED_COLUMNS}")
     ignored = [name for name in rest if name not in wide]
-    if telling := [name for name in ignored if _is_telling(name)]:
+    if order is not None and (telling := [name for name in ignored if _is_telling(name)]):
         raise InputError(
             f"{where}: the column {quoted(telling[0])} could tell a label or a usage, but its name is not one of "
             f"{', '.join((*KINDS['label'][:3], *KINDS['usage'][:2]))}. Rename or delete it"

@@ -51,7 +51,7 @@ def read_csv(path: Path, order: Order = ()) -> FaceSet:
     Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers.
     """
     dialect = _dialect(path)
-    columns = find_columns(f"{path}, line {dialect.line}", dialect.names)
+    columns = find_columns(f"{path}, line {dialect.line}", dialect.names, order)
     columns = replace(columns, labels=()) if order is None else columns
     parts = _parts(path, dialect, columns)
     if not sum(len(images) for images, _ in parts):

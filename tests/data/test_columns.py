@@ -606,3 +606,14 @@ def test_the_part_may_be_told_within_an_archive(few: FaceSet, tmp_path: Path) ->
     with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "part.csv", "test/part.csv")
     assert set(read(tmp_path / "archive.tar.gz").usage) == {"PublicTest"}
+
+
+def test_columns_of_labels_do_not_matter_where_labels_are_not_read(few: FaceSet, tmp_path: Path) -> None:
+    table = rows_of(few).drop(columns="Usage").assign(fold=range(14), sentiment_label="good")
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    table.to_parquet(tmp_path / "faces.parquet")
+    for name in ("faces.csv", "faces.parquet"):
+        with pytest.warns(UserWarning, match="ignored the columns 'fold', 'sentiment_label'"):
+            assert len(load(tmp_path / name, classes=None)) == 14
+        with pytest.raises(InputError, match="'fold' could tell a label or a usage"):
+            load(tmp_path / name)
