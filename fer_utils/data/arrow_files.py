@@ -14,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from fer_utils.data.classes import NUMBER, Order
-from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns
+from fer_utils.data.columns import FILE_NAMES, PIXELS, Columns, Rows, faces_of, find_columns
 from fer_utils.data.csv_files import split_pixels, whole_numbers
 from fer_utils.data.faces import SIDE_PX, UNLABELLED, FaceSet
 from fer_utils.data.pictures import gray_faces, read_all
@@ -24,7 +24,6 @@ PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # t
 BYTES = (
     pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,
 )  # fmt: skip
-FILE_NAMES = "image.path"  # the column of the names in Hugging Face's structs
 MOST_FACES = 1_000_000
 BATCH_ROWS = 1024
 

@@ -57,6 +57,7 @@ COURSE = "feature"  # the column of pixels of the homework's files, whose number
 WIDE = re.compile(r"(?:pixels?|px|p|x|feature|f)?[ _.-]?(\d+)", re.IGNORECASE)  # one of 2,304 columns of pixels
 MANY = 3  # different numbers from which on a missing 0 is no accident
 DOUBTFUL = 0.5  # share of a column's words that are classes or parts, from which on it is not ignored
+FILE_NAMES = "image.path"  # names in Hugging Face's structs of images, which are not told as ignored
 LONGEST_LIST = 400  # characters of the names of ignored columns
 ALLOWED_COLUMNS = (
     f"emotion (or label), pixels (or feature, image, jpg or {PIXELS:,} columns such as pixel0), Usage (or split) and "
@@ -148,8 +149,8 @@ def faces_of(
     Labels that are numbers of unknown order, unknown words, and columns that contradict each other raise `InputError`.
     """
     told = Told()
-    if rows.others:
-        told.skipped.append(f"{path}: ignored the columns {shortened(', '.join(map(repr, rows.others)), LONGEST_LIST)}")
+    if ignored := ", ".join(repr(name) for name in rows.others if name != FILE_NAMES):
+        told.skipped.append(f"{path}: ignored the columns {shortened(ignored, LONGEST_LIST)}")
     usages = _usages(rows, path, line, told)
     labels = np.full(len(rows.images), UNLABELLED) if order is None else _labels(rows, path, order, line, told)
     if order is not None:

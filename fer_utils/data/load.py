@@ -24,7 +24,7 @@ from fer_utils.data.votes import LEAST_AGREEMENT, majority, match_votes, read_vo
 from fer_utils.errors import InputError
 from fer_utils.files import atomic_path
 
-READER_VERSION = 8  # increase it when a reader's result changes
+READER_VERSION = 9  # increase it when a reader's result changes
 UNREADABLE = (*DAMAGED, ValueError, KeyError, pa.ArrowException, MemoryError)
 CHECKED_FACES = 100  # faces with votes from which on labels that contradict them are told
 

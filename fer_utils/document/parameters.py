@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
+from fer_utils.analysis.comparisons import budgets as published_budgets
 from fer_utils.analysis.published import PUBLISHED, published_runs, trained_alike
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
@@ -95,8 +96,8 @@ def ablation_study(**parameters: Any) -> pd.DataFrame:
     if not models:
         return pd.DataFrame({"model": []})
     if parameters["data"] == PUBLISHED:
-        runs, known = published_runs(), [model for budget in matched.BUDGETS for model in matched.chain(budget)]
-        return runs[runs.model.isin(known) & (runs.target == "labels")]
+        runs = published_runs()[lambda rows: rows.target == "labels"]
+        return runs[runs.model.isin([model for budget in published_budgets(runs) for model in matched.chain(budget)])]
     epochs = parameters.get("budget_epochs") or parameters["epochs"]
     own = {"seeds": parameters.get("budget_seeds", 0), "epochs": epochs, "teachers": ""}
     return _trained({**parameters, **own}, models)
