@@ -123,7 +123,9 @@ def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str],
 
 
 def _can_show(kind: str, content: str) -> bool:
-    """Whether an output of a kind can be shown: LaTeX only if it is a formula."""
+    """Whether an output of a kind can be shown: LaTeX only if it is a formula, HTML unless it needs a style sheet."""
+    if kind == "text/html":
+        return "sk-text-repr-fallback" not in content  # scikit-learn's estimators
     if kind != "text/latex":
         return True
     found = environment(content)

@@ -26,6 +26,7 @@ from fer_utils.report.language import LANGUAGES, labels
 from fer_utils.report.outputs import METADATA, write_figure
 
 HERE = Path(__file__).parent
+CIRCLED = re.compile(r"\b(dot|times|minus|dash)\.circle\b")  # symbols that Typst has since renamed
 TYPST = "typst-smart"  # pandoc sets the quotes; Typst would turn one after a digit into a prime
 
 
@@ -136,7 +137,8 @@ class TypstPDFExporter(_PandocExporter):
 def _typeset(tree: Tree, about: dict[str, str], options: list[str], folder: Path, cell: int | None = None) -> bytes:
     """The PDF of a tree, or of one of its cells."""
     source = folder / "report.typ"
-    source.write_text(pandoc(tree.document(about, cell), TYPST, "json", *options), encoding="utf-8")
+    written = CIRCLED.sub(r"\1.o", pandoc(tree.document(about, cell), TYPST, "json", *options))
+    source.write_text(written, encoding="utf-8")
     try:
         document, warnings = typst.compile_with_warnings(str(source), font_paths=_fonts())
     except typst.TypstError as error:

@@ -21,16 +21,23 @@ REPLACED = {
     r"\\[bB]igg?[lrm]?\s*(?=\\(?:langle|rangle|lfloor|rfloor|lceil|rceil|[lr]Vert|\||uparrow|downarrow))": "",
     r"\\textcolor\{[^{}]*\}|\\color\{[^{}]*\}": "",
     r"\\cfrac": r"\\frac",
+    r"\\!": "",  # pandoc would move what follows by an em
+    r"(?<!\\)\\&": r"\\text{\\&}",
+    r"\\left\s*\\\|": r"\\left\\lVert ",
+    r"\\right\s*\\\|": r"\\right\\rVert ",
+    r"(?<!\\)\\\|((?:(?!\\\|).)+?)\\\|": r"\\lVert \1\\rVert ",
     r"\\(?:fbox|hbox|mbox)(?=\{)": r"\\text",
+    # A matrix without brackets, which pandoc sets without gaps.
+    r"(?<![|(\[{.])\\begin\{matrix\}((?s:(?:(?!\\begin).)*?))\\end\{matrix\}": r"\\begin{array}{c}\1\\end{array}",
     r"\\begin\{dcases\}": r"\\begin{cases}",
     r"\\end\{dcases\}": r"\\end{cases}",
     r"\\begin\{vmatrix\}": r"\\left|\\begin{matrix}",
     r"\\end\{vmatrix\}": r"\\end{matrix}\\right|",
     r"\\begin\{Vmatrix\}": r"\\left\\|\\begin{matrix}",
     r"\\end\{Vmatrix\}": r"\\end{matrix}\\right\\|",
-    r"\\ket\{([^{}]*)\}": r"\\left|\1\\right\\rangle",
-    r"\\bra\{([^{}]*)\}": r"\\left\\langle\1\\right|",
-    r"\\braket\{([^{}]*)\}": r"\\left\\langle\1\\right\\rangle",
+    r"\\ket\{([^{}]*)\}": r"\\left|\1\\right\\rangle ",
+    r"\\bra\{([^{}]*)\}": r"\\left\\langle \1\\right|",
+    r"\\braket\{([^{}]*)\}": r"\\left\\langle \1\\right\\rangle ",
 }
 
 

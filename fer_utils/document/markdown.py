@@ -18,7 +18,9 @@ DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the sec
 CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MATH = re.compile(r"(?<![\\$])\$(?!\$)([^$\n]+)(?<!\\)\$(?!\$)")
 DRAWING = re.compile(r"<svg\b[^>]*(?:/>|>.*?</svg\s*>)", re.DOTALL | re.IGNORECASE)
-PARENTHESIS = re.compile(r"( *)(\d{1,9})\)(?=\s)")  # after the number of an item
+ITEM = re.compile(r"( *)(\d{1,9})([.)])(?=\s)")  # the number of an item
+LANGUAGE = re.compile(r"\s*\{?\.?([A-Za-z][\w+-]*)(?=[\s},:]|$)")  # of a code block
+COMMAND = re.compile(r"\\[A-Za-z]|[\^_]\{")  # only formulas have these
 NOTE = re.compile(r"\[\^([^\]\s]+)\]")
 ARGUMENT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
 MACROS = re.compile(rf"\$\$?\s*((?:\\(?:re)?newcommand\*?\s*\{{?\\\w+\}}?(?:\[\d\])*{ARGUMENT}\s*)+)\$\$?")
@@ -42,10 +44,11 @@ def for_pandoc(text: str, cell: int) -> str:
 
     def end_words() -> None:
         if words:
-            shown.append(_outside_code("\n".join(words), lambda part: _words(part, cell)))
+            shown.append(_outside_code("\n".join(words), lambda part: _words(part, cell, notes)))
             words.clear()
 
     lines = text.split("\n")
+    notes = set(re.findall(rf"^ {{0,3}}{NOTE.pattern}:", text, re.MULTILINE))
     place = 0
     while place < len(lines):
         end = _end_of_block(lines, place)
@@ -81,6 +84,9 @@ def _closed(block: list[str]) -> str:
     """A code block that is closed."""
     fence = re.match(FENCE, block[0])
     assert fence
+    if not (about := block[0][fence.end() :].strip()).startswith("{="):  # a raw block
+        language = LANGUAGE.match(about)
+        block = [fence[0] + (language[1] if language else ""), *block[1:]]
     is_closed = len(block) > 1 and re.fullmatch(rf"\s*{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*", block[-1])
     return "\n".join(["", *block, *([] if is_closed else [fence[1]]), ""])
 
@@ -107,32 +113,40 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
     return "".join([*parts, change(text[place:])])
 
 
-def _without_blanks(text: str) -> str:
-    """Formulas without blanks inside of their dollars. A single dollar, as in a price, begins none."""
+def _formulas(text: str) -> str:
+    """Formulas in marks that pandoc cannot misread. A single dollar, as in a price, begins none.
+
+    A formula may have blanks inside of its dollars, on both sides or if it has commands, and a digit after them.
+    """
     parts, place = [], 0
     while found := MATH.search(text, place):
-        inside, blanks = found[1].strip(), found[1] != found[1].strip()
+        inside, after = found[1].strip(), text[found.end() : found.end() + 1]
+        sure = (len(inside) == 1 and inside.isalpha()) or bool(COMMAND.search(inside))
         both = found[1][0].isspace() and found[1][-1].isspace()
-        end = found.end() if inside and (both or not blanks) else found.start() + 1
+        plain = found[1] == inside and not after.isdigit()
+        end = found.end() if inside and (sure or both or plain) else found.start() + 1
         parts.append(text[place : found.start()])
-        parts.append(f"${inside}$" if end == found.end() else "$")
+        apart = "<!-- -->" if after.isdigit() else ""  # pandoc ends no formula before a digit
+        parts.append(rf"\\({inside}\\){apart}" if end == found.end() else "$")
         place = end
     return "".join([*parts, text[place:]])
 
 
-def _with_dots(text: str) -> str:
+def _items(text: str) -> str:
     """A text whose lists `1)` are lists `1.`; a number within a paragraph begins none unless it is 1."""
     lines, before, inside = text.split("\n"), "", False
     for place, line in enumerate(lines):
-        found = PARENTHESIS.match(line)
-        if found and (inside or found[2] == "1" or not before.strip()):
-            lines[place], inside = PARENTHESIS.sub(r"\1\2.", line, 1), True
+        if found := ITEM.match(line):
+            if inside or found[2] == "1" or not before.strip():
+                lines[place], inside = ITEM.sub(r"\1\2.", line, count=1), True
+            elif found[3] == ".":
+                lines[place] = ITEM.sub(r"\1\2\\.", line, count=1)
         before, inside = line, inside and bool(line.strip())
     return "\n".join(lines)
 
 
-def _words(text: str, cell: int) -> str:
+def _words(text: str, cell: int, notes: set[str]) -> str:
     text = MACROS.sub(lambda found: f"\n\n{found[1]}\n\n", text)
-    text = _with_dots(_without_blanks(text))
+    text = _items(_formulas(text))
     text = DRAWING.sub(lambda found: f"![]({data_uri(found[0])})", text)
-    return NOTE.sub(lambda found: f"[^{cell}-{found[1]}]", text)
+    return NOTE.sub(lambda found: f"[^{cell}-{found[1]}]" if found[1] in notes else found[0], text)

@@ -42,6 +42,7 @@ ACTIVE = re.compile(
     r"<(script|style|iframe|video|audio|object|canvas|form|button|template)\b.*?(?:</\1\s*>|\Z)|<(input|embed)\b[^>]*>",
     re.DOTALL | re.IGNORECASE,
 )
+COMPARISON = re.compile(r"\$[^$<>\n]*<[^$<>\n]*\$")  # in a formula, and no tag
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 COLOURS = re.compile(
     r"<(?:style[^<]*|[^<>]*)\b(?:background|color)[-\w]*\s*[:=]", re.IGNORECASE
@@ -107,7 +108,9 @@ class Tree:
 
     def _change(self, elements: list[Element]) -> list[Element]:
         """A list of elements, of blocks or of words, with all that needs it replaced."""
-        elements = self._wrap_html(elements)
+        return self._replaced(self._wrap_html(elements))
+
+    def _replaced(self, elements: list[Element]) -> list[Element]:
         return [new for element in elements for new in self._replace(element)]
 
     def _replace(self, element: Element) -> list[Element]:
@@ -140,7 +143,7 @@ class Tree:
 
     def _html(self, text: str) -> list[Element]:
         """Blocks of HTML, read by pandoc."""
-        text = COMMENT.sub("", text)
+        text = COMPARISON.sub(lambda found: found[0].replace("<", "&lt;"), COMMENT.sub("", text))
         for name in sorted({(found[1] or found[2]).lower() for found in ACTIVE.finditer(text)} - {"style"}):
             self.tell(f"cell {self.number}: <{name}> is left out")
         text = DRAWING.sub(lambda found: f'<img src="{data_uri(found[0])}">', text)
@@ -181,7 +184,11 @@ class Tree:
             elif tag and tag[1] and name in (each[0] for each in opened):
                 while opened:
                     last, attributes, place = opened.pop()
-                    shown[place:] = _wrapped(last, attributes, shown[place:])
+                    inside = shown[place:]
+                    if (
+                        _wrapped(last, attributes, inside) is not inside
+                    ):  # else the list around it is changed as a whole
+                        shown[place:] = _wrapped(last, attributes, self._replaced(inside))
                     if last == name:
                         break
             else:

@@ -409,3 +409,48 @@ def test_a_character_that_no_font_has_is_named_with_its_cell(tmp_path: Path) -> 
     with pytest.raises(FerError, match=r"cell 2: no glyph for 𓀀 \(U\+13000\)"):
         exported(TypstPDFExporter, tmp_path, "text", "# 𓀀")
     assert "𓀀" in exported(ReportHTMLExporter, tmp_path, "# 𓀀")
+
+
+def test_what_stands_between_tags_is_cleaned_too(tmp_path: Path) -> None:
+    secret = tmp_path.parent / "secret.png"
+    secret.write_bytes(face("png"))
+    (tmp_path / "a.png").write_bytes(face("png", 90))
+    with pytest.raises(FerError, match="not a file in"):
+        exported(ReportHTMLExporter, tmp_path, f'<b>x <img src="{secret}" onerror="alert(1)"> y</b>')
+    shown = "<b>one<br>two</b> <a href='javascript:alert(2)'>three</a> <b><a href='javascript:alert(3)'>four</a></b>"
+    document = exported(ReportHTMLExporter, tmp_path, shown)
+    assert "one<br" in document
+    assert "javascript:" not in document
+    nb = new_notebook(cells=[new_markdown_cell('<a href="https://a.b"><img src="a.png"></a> <u>![p](a.png)</u>')])
+    pdf, _ = TypstPDFExporter().from_notebook_node(nb, {"metadata": {"path": str(tmp_path)}})
+    assert pictures_of(pdf) == 2
+    assert "𝑥" in exported(TypstPDFExporter, tmp_path, r"<b>$\textcolor{red}{x}$ [there](#Place)</b>" + "\n\n# Place")
+
+
+def test_formulas_are_found_as_people_write_them(tmp_path: Path) -> None:
+    text = r"A 3$\times$3 kernel, 48$\times$48 pixels, $\alpha $ and $\beta $, $ x$; $5 to $10, $6.50$7"
+    document = exported(TypstPDFExporter, tmp_path, text, r"<div>For $i<n$ we have more</div>")
+    for shown in ("3×3", "48×48", "𝛼", "𝛽", "𝑥", "$5 to $10, $6.50$7", "we have more"):
+        assert shown in document
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"a \odot b \otimes c \ominus d", "⊙⊗⊖"), (r"A \cap B, \bigcap_i \sqcap", "∩⋂⊓"), (r"x\!=\!1", "𝑥=1"),
+        (r"A \& B", "𝐴&𝐵"), (r"\left\|x\right\| + \|w\|_2^2", "∥𝑥∥"), (r"\bra{a}\braket{a|b}", "⟨𝑎"),
+        (r"\begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix}", "1234"),
+    ],
+)  # fmt: skip
+def test_commands_of_latex_are_set(formula: str, shown: str, tmp_path: Path) -> None:
+    document = exported(TypstPDFExporter, tmp_path, f"${formula}$")
+    found = [character for character in document if character in shown]
+    assert set(shown) <= set(found), document
+
+
+def test_numbers_notes_and_languages_are_read_as_jupyterlab_does(tmp_path: Path) -> None:
+    cells = ["It was founded in\n1986. What a year", "[^a-z] is no note", "```{r}\nx <- 1\n```", "```C#\nint i;\n```"]
+    document = exported(TypstPDFExporter, tmp_path, *cells, "```python title\ny = 2\n```")
+    for shown in ("1986. What a year", "[^a-z] is no note", "x <- 1", "int i;", "y = 2"):
+        assert shown in document
+    assert "{r}" not in document
