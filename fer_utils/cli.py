@@ -3,6 +3,7 @@
 Each command parses its options, calls one function and prints. Slow imports are inside the commands.
 """
 
+import io
 import json
 import signal
 import sys
@@ -56,7 +57,8 @@ def main() -> None:
     An error is one line on stderr and an exit code; with `--debug`, a traceback.
     """
     debug = "--debug" in sys.argv[1:]
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a file on Windows may not hold an arrow
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a file on Windows may not hold an arrow
     warnings.formatwarning = lambda message, *_: f"fer: warning: {message}\n"
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # so that a study stops its runs
