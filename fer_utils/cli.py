@@ -359,7 +359,8 @@ def score(
 def predict(
     model: Net,
     paths: Annotated[
-        list[Path], typer.Argument(help="Images of one face each, or folders of them; or one CSV or Parquet file.")
+        list[Path],
+        typer.Argument(help="Images of one face each, or folders of them; or a CSV or Parquet file or folder."),
     ],
     out: Annotated[
         Path | None,

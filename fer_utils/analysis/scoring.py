@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.analysis.statistics import Difference
+from fer_utils.data.csv_files import DELIMITERS, encoding_of
 from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
 from fer_utils.data.targets import TARGETS
 from fer_utils.data.votes import COLUMNS, VOTE_CLASSES, row_numbers
@@ -127,10 +128,13 @@ def _names(faces: FaceSet, key: str) -> np.ndarray:
 def _read(path: Path) -> pd.DataFrame:
     """The CSV as text, without empty lines at its end."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
+        encoding = encoding_of(path.read_bytes()[:2])
+        with path.open(encoding=encoding, newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            rows = list(csv.reader(file, delimiter=max(DELIMITERS, key=head.count)))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV in UTF-8 or UTF-16 ({error})") from None
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
     if not rows:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fer_utils.data.classes import Order, named_class, parse_order
-from fer_utils.data.columns import KIND_OF, Rows, faces_of
+from fer_utils.data.columns import KIND_OF
 from fer_utils.data.faces import UNLABELLED, USAGES, FaceSet, joined
 from fer_utils.data.pictures import gray_faces
+from fer_utils.data.rows import Rows, faces_of
 from fer_utils.data.usages import part_in, part_in_parts, usage_by_part, words_in
 from fer_utils.errors import InputError
 

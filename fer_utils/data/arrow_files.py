@@ -14,10 +14,11 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from fer_utils.data.classes import NUMBER, Order
-from fer_utils.data.columns import FILE_NAMES, PIXELS, Columns, Rows, faces_of, find_columns
+from fer_utils.data.columns import PIXELS, Columns, find_columns
 from fer_utils.data.csv_files import split_pixels, whole_numbers
 from fer_utils.data.faces import SIDE_PX, UNLABELLED, FaceSet
 from fer_utils.data.pictures import gray_faces, read_all
+from fer_utils.data.rows import FILE_NAMES, Rows, faces_of
 from fer_utils.errors import InputError, quoted
 
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # the first bytes of files

@@ -17,9 +17,10 @@ import pyarrow.csv
 
 from fer_utils.data.archives import DAMAGED, member_name, open_csv
 from fer_utils.data.classes import Order
-from fer_utils.data.columns import PIXELS, Columns, Rows, faces_of, find_columns, kind_of
+from fer_utils.data.columns import PIXELS, Columns, find_columns, kind_of
 from fer_utils.data.faces import SIDE_PX, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS
+from fer_utils.data.rows import Rows, faces_of
 from fer_utils.data.usages import part_in_parts, usage_by_part
 from fer_utils.errors import InputError, quoted, shortened
 
@@ -45,10 +46,11 @@ class Dialect:
     line: int  # of the names
 
 
-def read_csv(path: Path, order: Order = ()) -> FaceSet:
+def read_csv(path: Path, order: Order = (), usage: str = "") -> FaceSet:
     """Read a column of pixels (or 2,304), and columns of labels, usages and ids if there are such.
 
-    Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers.
+    Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers; `usage`
+    is that of the rows, unless a column tells it.
     """
     dialect = _dialect(path)
     columns = find_columns(f"{path}, line {dialect.line}", dialect.names, order)
@@ -67,7 +69,8 @@ def read_csv(path: Path, order: Order = ()) -> FaceSet:
         {name: words[name] for name in columns.ignored if any(words[name])},
         column=columns.images[0],
     )
-    usage = usage_by_part([part])[part] if (part := part_in_parts(member_name(path).parts)) else ""
+    if part := part_in_parts(member_name(path).parts):
+        usage = usage or usage_by_part([part])[part]
     return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}", usage)
 
 
@@ -76,7 +79,7 @@ def _dialect(path: Path) -> Dialect:
     delimiters, number, line = DELIMITERS, 0, ""
     try:
         with open_csv(path) as file:
-            encoding = ENCODINGS.get(file.read(2), "utf-8-sig")
+            encoding = encoding_of(file.read(2))
         with open_csv(path) as file:
             text = io.TextIOWrapper(file, encoding)
             while not line and number < MOST_BLANK and (start := text.readline(LONGEST_LINE)):
@@ -97,6 +100,11 @@ def _dialect(path: Path) -> Dialect:
     names = [name.strip() for name in rows[delimiter]]
     blank = (f"(column {i})" if i > names.index("") else "" for i, name in enumerate(names) if not name)
     return Dialect([name or next(blank) for name in names], delimiter, encoding, max(1, number))
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding of a file by its first two bytes."""
+    return ENCODINGS.get(start, "utf-8-sig")
 
 
 def _parts(path: Path, dialect: Dialect, columns: Columns) -> list[tuple[np.ndarray, pa.RecordBatch]]:

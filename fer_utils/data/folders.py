@@ -1,4 +1,4 @@
-"""Faces in folders: images in a folder per class, or shards of one data set."""
+"""Faces in folders: images in a folder per class, or files that together are one data set."""
 
 import re
 from collections.abc import Sequence
@@ -10,37 +10,43 @@ import pandas as pd
 from fer_utils.data.arrays import read_npy
 from fer_utils.data.arrow_files import read_shards
 from fer_utils.data.classes import ADVICE, DASH, LEFT_OUT, Order, class_of, is_number, named_class
-from fer_utils.data.columns import default_usage
-from fer_utils.data.faces import CLASSES, USAGES, FaceSet
+from fer_utils.data.csv_files import read_csv
+from fer_utils.data.faces import CLASSES, USAGES, FaceSet, joined
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
+from fer_utils.data.rows import default_usage
 from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, part_of, usage_by_part, words_in
 from fer_utils.errors import InputError, shortened
 
 EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
-TABLES = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data set, besides .csv and .npz
+TABLES = (".csv", ".tsv")
+PACKED = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data set
 # Endings of others, which are not read.
 UNREAD = (".tar", ".tgz", ".rar", ".7z", ".feather", ".ipc", ".pq", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".pkl")
 CACHED = "cache-*.arrow"  # what Hugging Face's datasets computed from the others
 
 
 def read_folder(path: Path, order: Order = ()) -> FaceSet:
-    """Read images in class folders; or Parquet, Arrow or .npy files that together are one data set."""
+    """Read images in class folders; or Parquet, Arrow, CSV or .npy files that together are one data set."""
     found = visible_files(path)
     files = [file for file in found if not file.match(CACHED)]
     classed = any(_named(path, file) for file in files)
     shards = [file for file in files if _is_shard(file)]
     arrays = [file for file in files if file.suffix.lower() == ".npy"]
-    if classed or not (shards or arrays):
+    tables = [file for file in files if file.suffix.lower() in TABLES and not any(map(is_picture, files))]
+    if classed or not (used := shards or arrays or tables):
         return _read_images(path, files, order)
-    used = shards or arrays
     if others := [file for file in files if file not in used and _holds_data(file)]:
         raise InputError(f"{path}: beside {used[0].name} lies {others[0].name}. Give one of them, or remove the other")
     if arrays:
         return read_npy(arrays, path, order)
-    parts = [part_in_parts([*_folders(path, file), file.stem]) for file in shards]
-    _refuse_unknown_parts(path, shards, parts)
-    usages = usage_by_part(parts)
-    faces = read_shards(path, shards, order, [usages[part] if part else "" for part in parts])
+    parts = [part_in_parts([*_folders(path, file), file.stem]) for file in used]
+    _refuse_unknown_parts(path, used, parts)
+    usage_of = usage_by_part(parts)
+    usages = [usage_of[part] if part else "" for part in parts]
+    if tables and not shards:
+        read = [read_csv(file, order, usage) for file, usage in zip(tables, usages, strict=True)]
+        return joined(read, path.name)
+    faces = read_shards(path, shards, order, usages)
     told = [f"{path}: ignored {CACHED}"] if len(files) < len(found) else []
     if pictures := [file for file in files if file not in shards and is_picture(file)]:
         told.append(f"{path}: ignored {len(pictures)} images such as {pictures[0]}")
@@ -52,7 +58,7 @@ def _is_shard(file: Path) -> bool:
 
 
 def _holds_data(file: Path) -> bool:
-    return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", ".csv", ".tsv", *TABLES, *UNREAD))
+    return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", *TABLES, *PACKED, *UNREAD))
 
 
 def _noted(faces: FaceSet, told: Sequence[str]) -> FaceSet:
@@ -123,7 +129,7 @@ def _read_images(path: Path, files: Sequence[Path], order: Order) -> FaceSet:
 
 def _held(path: Path) -> str:
     tables = ", ".join(
-        file.name for file in sorted(path.iterdir()) if file.name.lower().endswith((".csv", ".npz", *TABLES))
+        file.name for file in sorted(path.iterdir()) if file.name.lower().endswith((".npz", *TABLES, *PACKED))
     )
     return f"It holds {tables}: give one of them" if tables else "It holds no images"
 
@@ -135,15 +141,16 @@ def _parts(path: Path, files: Sequence[Path]) -> tuple[list[str | None], list[st
     """
     exported = [found[1] if (found := EXPORTED.fullmatch(file.stem)) else None for file in files]
     folders = [part_in_parts(_folders(path, file)) for file in files]
+    several = [file for file in files if len({part_in(name) for name in _folders(path, file)} - {None}) > 1]
     differ = [
         file for file, name, folder in zip(files, exported, folders, strict=True)
         if name and folder and (name == TRAINING) != (folder == TRAINING)
     ]  # fmt: skip
-    told = (
-        [f"{path}: {len(differ)} images such as {differ[0]} are taken as their names say, not the folders"]
-        if differ
-        else []
-    )
+    told = []
+    if differ:
+        told.append(f"{path}: {len(differ)} images such as {differ[0]} are taken as their names say, not the folders")
+    if several:
+        told.append(f"{path}: {len(several)} images such as {several[0]} are taken as the innermost folder says")
     parts = [name or folder for name, folder in zip(exported, folders, strict=True)]
     return (parts if any(parts) else [part_in(file.stem) for file in files]), told
 

@@ -26,6 +26,7 @@ IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 LARGEST_PX = 64_000_000  # pixels of an image, so that a small file cannot fill the memory
 CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
 LEVELS_16_BITS = 257  # gray levels of 16 bits for each of 8 bits
+SCALED = "If they are scaled to 0..1, multiply by 255 and round"  # advice
 # Pillow's warning about metadata that do not matter, which would come without a file's name.
 warnings.filterwarnings("ignore", "Corrupt EXIF data")
 SMALLEST_PX = 16  # a smaller image is only a blur when scaled up
@@ -83,8 +84,11 @@ def gray_faces(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind == "b":
         array = array * np.uint8(255)
     if array.dtype.kind not in "biuf" or not ((array >= 0) & (array <= 255) & (array == np.floor(array))).all():
-        advice = "If they are scaled to 0..1, multiply by 255 and round"
-        raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {advice}")
+        raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {SCALED}")
+    if len(array) > 1 and array.max() == 1:
+        raise InputError(
+            f"{where}: no pixel is above 1, allowed are 0..255. If they were scaled to 0..1, scale them back"
+        )
     pixels = array.astype(np.uint8)
     if pixels.shape[1:] == (SIDE_PX, SIDE_PX):
         return pixels
@@ -185,13 +189,14 @@ def visible_files(folder: Path) -> list[Path]:
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths`, and the images in its folders by name; `InputError` if none."""
-    found = [file for path in paths for file in (_pictures_in(path) if path.is_dir() else [path])]
+    found = [file for path in paths for file in (pictures_in(path) if path.is_dir() else [path])]
     if not found:
         raise InputError(f"{', '.join(map(shown, paths))}: no images ({IMAGE_KINDS}) found")
     return found
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The images in a folder, by name."""
     return sorted(filter(is_picture, visible_files(folder)), key=lambda file: natural(str(file)))
 
 

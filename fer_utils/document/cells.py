@@ -1,6 +1,5 @@
 """The cells of an executed notebook as one text in pandoc's Markdown."""
 
-import io
 import json
 import re
 from base64 import b64decode
@@ -9,10 +8,10 @@ from dataclasses import dataclass, field
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
-from PIL import Image
 
 from fer_utils.document.formulas import environment
 from fer_utils.document.markdown import for_pandoc
+from fer_utils.document.pictures import add_picture
 from fer_utils.errors import FerError
 from fer_utils.report.outputs import METADATA
 
@@ -26,7 +25,6 @@ HIDDEN = "hide-output"  # a tag
 FAILING = "raises-exception"  # a tag
 HYPERLINK = re.compile(r"\x1b\].*?(\x07|\x1b\\)", re.DOTALL)  # and other commands to a terminal's window
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-SHOWN_AS_IS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp"}  # Pillow's formats that Typst reads
 
 
 @dataclass
@@ -116,7 +114,7 @@ def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str],
         return _verbatim(data[kind])
     name = about.get("figure", name)
     content = data[kind].encode() if kind == "image/svg+xml" else b64decode(data[kind])
-    file = add_picture(content, name, found.pictures, where)
+    file = add_picture(content, name, found.pictures, f"{where}: {name}")
     width = output.metadata.get(kind, {}).get("width")
     size = f" width={width}px" if isinstance(width, int) else ""
     return f"![{about.get('caption', '')}]({file}){{#fig-{name}{size}}}"
@@ -138,22 +136,3 @@ def _verbatim(text: str) -> str:
     shown = CONTROL.sub("", "\n".join(lines).strip("\n"))
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", shown)), 3)
     return f"{fence}\n{shown}\n{fence}" if shown.strip() else ""
-
-
-def add_picture(content: bytes, name: str, pictures: dict[str, bytes], where: str) -> str:
-    """Add a picture to `pictures`, in a format that the exporters read; return its file name."""
-    if b"<svg" in content[:2000]:
-        file = f"{name}.svg"
-    else:
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                suffix = SHOWN_AS_IS.get(image.format or "")
-                if suffix is None:
-                    suffix, drawn = ".png", io.BytesIO()
-                    image.save(drawn, "png")
-                    content = drawn.getvalue()
-        except Exception as error:  # Pillow's readers raise almost anything on a damaged file
-            raise FerError(f"{where}: {name} is not a readable picture ({error})") from None
-        file = f"{name}{suffix}"
-    pictures[file] = content
-    return file

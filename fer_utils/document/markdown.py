@@ -1,8 +1,9 @@
 """Markdown as JupyterLab reads it, for pandoc, which reads some of it otherwise."""
 
 import re
-from base64 import b64encode
 from collections.abc import Callable
+
+from fer_utils.document.pictures import DRAWING, data_uri
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 # CommonMark's HTML blocks of kind 6, which end at a blank line; the Markdown after it is Markdown again.
@@ -17,20 +18,12 @@ RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea|svg)(\s|>|$)", re.IGNOR
 DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the second line of a table
 CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MATH = re.compile(r"(?<![\\$])\$(?!\$)([^$\n]+)(?<!\\)\$(?!\$)")
-DRAWING = re.compile(r"<svg\b[^>]*(?:/>|>.*?</svg\s*>)", re.DOTALL | re.IGNORECASE)
 ITEM = re.compile(r"( *)(\d{1,9})([.)])(?=\s)")  # the number of an item
 LANGUAGE = re.compile(r"\s*\{?\.?([A-Za-z][\w+-]*)(?=[\s},:]|$)")  # of a code block
 COMMAND = re.compile(r"\\[A-Za-z]|[\^_]\{")  # only formulas have these
 NOTE = re.compile(r"\[\^([^\]\s]+)\]")
 ARGUMENT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
 MACROS = re.compile(rf"\$\$?\s*((?:\\(?:re)?newcommand\*?\s*\{{?\\\w+\}}?(?:\[\d\])*{ARGUMENT}\s*)+)\$\$?")
-
-
-def data_uri(svg: str) -> str:
-    """A drawing in HTML as the address of a picture."""
-    if "xmlns=" not in svg:
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg"{svg[len("<svg") :]}'
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
 def for_pandoc(text: str, cell: int) -> str:

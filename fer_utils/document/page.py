@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from unicodedata import east_asian_width
 
+from fer_utils.document.pictures import fitting_sizes
 from fer_utils.document.tree import Element, Tree, each_list, text_of
 from fer_utils.errors import FerError
 from fer_utils.report.fonts import check_glyphs
@@ -15,7 +16,6 @@ PADDING_CHARACTERS = 2  # of a cell
 WORD_CHARACTERS = 24  # a longer word in a table may be broken
 LONG_CHARACTERS = 40  # of a word in a text, from which on it may be broken
 STEP_CHARACTERS = 8  # between the places where it may be broken
-PAGE_PX = 627  # the width of the text, 96 pixels an inch
 ZERO_WIDTH_SPACE = "\u200b"
 WORD_JOINER = "\u2060"
 MARK = re.compile(r"[-+/]|=+|\d+\.")
@@ -46,7 +46,7 @@ def _fit_one(element: Element, where: str, room: int) -> list[Element]:
         return _breaking([element], LONG_CHARACTERS)
     if kind == "Image":
         attributes = element["c"][0]
-        attributes[2] = [["width", "100%"] if _too_wide(*pair) else pair for pair in attributes[2]]
+        attributes[2] = fitting_sizes(attributes[2])
     if kind == "CodeBlock":
         lines = [part for line in element["c"][1].split("\n") for part in _parts(line, LINE_CHARACTERS)]
         return [{"t": kind, "c": [element["c"][0], "\n".join(lines)]}]
@@ -74,11 +74,6 @@ def _unmarked(word: str) -> str:
     """A word that Typst takes for no markup: no mark of a list or heading, and no shorthand of a dash or ellipsis."""
     word = SHORTHAND.sub(lambda found: WORD_JOINER.join(found[0]), word)
     return WORD_JOINER + word if MARK.fullmatch(word) else word
-
-
-def _too_wide(name: str, size: str) -> bool:
-    number = re.fullmatch(r"([\d.]+)(px|%)?", size)
-    return name == "width" and number is not None and float(number[1]) > (100 if number[2] == "%" else PAGE_PX)
 
 
 def width(text: str) -> int:

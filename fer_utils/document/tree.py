@@ -6,19 +6,17 @@ Nothing that a notebook holds is run, and no file outside its folder is read. Se
 
 import json
 import re
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote
 
 import pypandoc
 
-from fer_utils.document.cells import HTML, MARK, Cells, add_picture
+from fer_utils.document.cells import HTML, MARK, Cells
 from fer_utils.document.formulas import LOST, environment, formula
-from fer_utils.document.markdown import DRAWING, data_uri
+from fer_utils.document.pictures import DRAWING, add_picture, data_uri, picture_at, shortened, styled_sizes
 from fer_utils.errors import FerError
 
 Element = dict[str, Any]
@@ -223,35 +221,12 @@ class Tree:
         """A picture as a file beside the text; `FerError` for one from the web or from elsewhere."""
         source = image["c"][2][0]
         if source not in self.cells.pictures:
-            name = f"own-{len(self.cells.pictures)}"
-            where = f"cell {self.number}"
-            image["c"][2][0] = add_picture(self._content(source), name, self.cells.pictures, where)
+            name, where = f"own-{len(self.cells.pictures)}", f"cell {self.number}"
+            content = picture_at(source, self.folder, self.cells.attachments.get(self.number, {}), where)
+            image["c"][2][0] = add_picture(content, name, self.cells.pictures, f"{where}: {shortened(source)}")
         if style := next((style for key, style in image["c"][0][2] if key == "style"), None):
-            sizes = re.findall(r"(?:^|;)\s*(width|height)\s*:\s*([\d.]+(?:px|%))", style)
-            image["c"][0][2] += [list(size) for size in sizes]
+            image["c"][0][2] += styled_sizes(style)
         return image
-
-    def _content(self, source: str) -> bytes:
-        where, pasted = f"cell {self.number}", self.cells.attachments.get(self.number, {})
-        short = source if len(source) < 80 else f"{source[:77]}..."
-        if name := next((n for n in (source, unquote(source)) if n.removeprefix("attachment:") in pasted), None):
-            return pasted[name.removeprefix("attachment:")]
-        if source.startswith("data:"):
-            head, _, body = source.partition(",")
-            try:
-                return b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
-            except Base64Error:
-                raise FerError(f"{where}: the picture {short} is not valid base64") from None
-        if re.match(r"\s*(https?:)?//", source):
-            raise FerError(f"{where}: the picture {short} is on the web. Save it beside the notebook and name the file")
-        try:
-            for path in (unquote(source), source):
-                file = (self.folder / path).resolve()
-                if file.is_file() and self.folder.resolve() in file.parents:
-                    return file.read_bytes()
-        except (OSError, ValueError):  # a name that is too long, or holds a NUL
-            pass
-        raise FerError(f"{where}: the picture {short} is not a file in {self.folder.resolve()}. Put it there")
 
 
 def each_list(node: Any, change: Callable[[list], list]) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, read_pictures, shown
+from fer_utils.data.pictures import IMAGE_KINDS, find_pictures, is_picture, pictures_in, read_pictures, shown
 from fer_utils.errors import FerError, InputError
 from fer_utils.inference.onnx import open_onnx
 from fer_utils.models.bundled import ONNX_SUFFIX, bundled_onnx, locate
@@ -43,17 +43,18 @@ def predict(
     """Classify the faces in files: one row per face.
 
     For images and folders of images: `file`, `label` (the name of the class) and the probability of every class. For
-    one CSV or Parquet file: `id` (or the row number) and `label` (the number of the class), as Kaggle expects. Raises
-    `InputError` for anything else, and for images as `read_pictures`, which takes `skip`. Labels in a table are not
-    read, unless `classes` says which to leave out.
+    one CSV or Parquet file, or a folder of such files: `id` (or the row number) and `label` (the number of the class),
+    as Kaggle expects. Raises `InputError` for anything else, and for images as `read_pictures`, which takes `skip`.
+    Labels in a table are not read, unless `classes` says which to leave out.
     """
-    if all(path.is_dir() or is_picture(path) for path in paths):
+    holds_tables = len(paths) == 1 and paths[0].is_dir() and not pictures_in(paths[0])
+    if not holds_tables and all(path.is_dir() or is_picture(path) for path in paths):
         images, read = read_pictures(find_pictures(paths), skip)
         table = network.classify(images)
         table.insert(0, "file", list(map(shown, read)))
         return table.assign(label=[network.classes[label] for label in table.label])
     if len(paths) > 1:
-        allowed = f"one CSV or Parquet file of faces, or only images ({IMAGE_KINDS}) and folders of images"
+        allowed = f"one CSV or Parquet file or folder of faces, or only images ({IMAGE_KINDS}) and folders of images"
         raise InputError(f"{len(paths)} paths: give {allowed}")
     try:
         from fer_utils.data.load import load

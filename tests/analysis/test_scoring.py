@@ -139,6 +139,15 @@ def test_a_csv_of_another_form_is_refused(
         read_answers(tmp_path / "answers.csv", voted, "PublicTest")
 
 
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16")])
+def test_what_spreadsheets_save_is_read(
+    separator: str, encoding: str, right: pd.DataFrame, voted: FaceSet, tmp_path: Path
+) -> None:
+    right.to_csv(tmp_path / "answers.csv", index=False, sep=separator, encoding=encoding)
+    answers = read_answers(tmp_path / "answers.csv", voted, "PublicTest")
+    assert (answers.predicted == answers.label).all()
+
+
 def test_what_pandas_writes_is_read(right: pd.DataFrame, voted: FaceSet, tmp_path: Path) -> None:
     numbers = right.assign(row=right.row.astype(float), label=[float(CLASSES.index(name)) for name in right.label])
     text = "\ufeff" + numbers.to_csv(index=False) + "\n\n"

@@ -576,6 +576,13 @@ def test_several_pictures_in_one_file_are_refused(few: FaceSet, tmp_path: Path) 
         read(tmp_path)
 
 
+def test_that_folders_contradict_each_other_is_told(few: FaceSet, tmp_path: Path) -> None:
+    path = class_folders(tmp_path / "faces", ["test/training_subjects/happy"], few)
+    found = read(path)
+    assert "taken as the innermost folder says" in found.skipped[0]
+    assert set(found.usage) == {"Training"}
+
+
 def test_arrays_of_no_images_or_of_images_last_are_refused(few: FaceSet, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", few.images[:0])
     with pytest.raises(InputError, match="no images"):
@@ -585,6 +592,9 @@ def test_arrays_of_no_images_or_of_images_last_are_refused(few: FaceSet, tmp_pat
         read(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", few.images > 99)
     np.testing.assert_array_equal(read(tmp_path / "a.npy").images, np.where(few.images > 99, 255, 0))
+    np.save(tmp_path / "a.npy", (few.images > 99).astype(np.uint8))
+    with pytest.raises(InputError, match=r"no pixel is above 1, allowed are 0\.\.255"):
+        read(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("start", ["sep=;\n", "\n"])

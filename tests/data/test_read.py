@@ -221,6 +221,21 @@ def test_a_column_split_tells_the_usage_and_labels_the_class(
         read(tmp_path / "odd.parquet")
 
 
+def test_a_folder_of_csv_files_is_one_data_set(faces: FaceSet, tmp_path: Path) -> None:
+    few = faces[np.arange(9)]
+    for part, rows in {"train": few[:3], "val": few[3:6], "test": few[6:]}.items():
+        lines = [f"{label},{pixels(image)}" for label, image in zip(rows.labels, rows.images, strict=True)]
+        (tmp_path / f"{part}.csv").write_text("\n".join(["emotion,pixels", *lines]))
+    found = read(tmp_path)
+    for usage, rows in {"Training": few[:3], "PublicTest": few[3:6], "PrivateTest": few[6:]}.items():
+        assert (found.images[found.usage == usage] == rows.images).all()
+    (tmp_path / "test.csv").write_text("\n".join(["pixels", *map(pixels, few.images[6:])]))
+    assert (read(tmp_path).labels[read(tmp_path).usage == "PrivateTest"] == UNLABELLED).all()
+    (tmp_path / "more.csv").write_text((tmp_path / "train.csv").read_text())
+    with pytest.raises(InputError, match=r"beside those of train and test lies 'more\.csv'"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_ids_stay_with_their_faces(
     suffix: str, tmp_path: Path, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
@@ -333,9 +348,11 @@ def test_what_is_no_data_set_is_refused(content: bytes, message: str, tmp_path: 
         read(path)
 
 
-def test_a_folder_without_class_folders_names_what_it_holds(csv_file: Path) -> None:
-    with pytest.raises(InputError, match=r"It holds fer2013\.csv: give one of them"):
-        read(csv_file.parent)
+def test_a_folder_without_class_folders_names_what_it_holds(faces: FaceSet, tmp_path: Path) -> None:
+    zipped(tmp_path, faces)
+    (tmp_path / "fer2013.csv").unlink()
+    with pytest.raises(InputError, match=r"It holds archive\.zip: give one of them"):
+        read(tmp_path)
 
 
 def test_an_image_of_16_bits_is_scaled_and_not_clipped(tmp_path: Path) -> None:
