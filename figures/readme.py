@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_utils.analysis.people import agreements, answers_of, networks
-from fer_utils.analysis.published import FORMATS, published_runs
+from fer_utils.analysis.published import FORMATS, published_networks
 from fer_utils.analysis.statistics import interval
 from fer_utils.analysis.summary import final_measure
 from fer_utils.errors import FerError
@@ -87,8 +87,8 @@ def main() -> None:
     text = README.read_text(encoding="utf-8")
     text = re.sub(r"\d+(?= trained networks)", str(len(bundled_names())), text)
     atomic_write(README, re.sub(r"\d+(?= networks are bundled as ONNX)", str(len(list(BUNDLED.glob("*.onnx")))), text))
-    fill(README, "networks", networks_block(published_runs(), FORMATS, "compact"))
-    fill(FIGURES_README, "networks", networks_block(published_runs(), FORMATS))
+    fill(README, "networks", networks_block(published_networks(), FORMATS, "compact"))
+    fill(FIGURES_README, "networks", networks_block(published_networks(), FORMATS))
     fill(README, "answers", answers_block(ANSWERS.read_text(encoding="utf-8")))
 
 

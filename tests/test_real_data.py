@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_utils.analysis.people import networks
-from fer_utils.analysis.published import published_runs
+from fer_utils.analysis.published import published_networks
 from fer_utils.analysis.statistics import predictions
 from fer_utils.data.faces import FaceSet, counts, repeats, split
 from fer_utils.data.load import load
@@ -44,7 +44,7 @@ def test_the_bundled_networks_answer_as_their_records_say(real: FaceSet) -> None
         np.arange(40)
     ]  # thousands take long; accuracies are computed from the records
     names = [f"{digest:016x}" for digest in faces.digests]
-    runs = networks(published_runs()).set_index("network").run
+    runs = networks(published_networks()).set_index("network").run
     assert set(runs.index) == set(bundled_names())
     for network, run in runs.items():
         said = predictions(run, "PublicTest").drop_duplicates("face").set_index("face").predicted.loc[names]

@@ -7,6 +7,7 @@ import pandas as pd
 from fer_utils.analysis.summary import is_demo
 from fer_utils.errors import InputError
 from fer_utils.files import PACKAGE
+from fer_utils.models.matched import CHAIN
 from fer_utils.training.runs import results
 
 PUBLISHED = "published"  # as the data of a notebook: our own runs
@@ -43,6 +44,11 @@ def published_runs() -> pd.DataFrame:
     return results(sorted(file.parent for file in RECORDS.glob("*/run.json")))
 
 
+def published_networks() -> pd.DataFrame:
+    """The published runs except those of the ablation, whose networks are steps from one network to another."""
+    return published_runs()[lambda runs: ~runs.family.isin(CHAIN)].reset_index(drop=True)
+
+
 def trained_alike(table: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     """The published runs of some models from labels, all trained in the same way.
 
@@ -64,12 +70,12 @@ def is_published(table: pd.DataFrame) -> bool:
 
 
 def references(table: pd.DataFrame) -> pd.DataFrame:
-    """The published runs from labels that are not in the table, to show beside it; none for the demo faces."""
-    runs = published_runs()
+    """The published networks from labels that are not in the table, to show beside it; none for the demo faces."""
+    runs = published_networks()
     return runs[:0] if is_demo(table) else runs[~runs.run.isin(table.run) & (runs.target == "labels")]
 
 
 def peers_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The published runs of the table's families, to compare one's own with; none if all of it is published."""
+    """The published networks of the table's families, to compare one's own with; none if all of it is published."""
     beside = references(table)
     return beside[beside.family.isin(table.family) & (not is_published(table))]

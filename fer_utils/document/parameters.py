@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from fer_utils.analysis.comparisons import budgets as published_budgets
-from fer_utils.analysis.published import PUBLISHED, published_runs, trained_alike
+from fer_utils.analysis.published import PUBLISHED, published_networks, published_runs, trained_alike
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.load import load
 from fer_utils.errors import InputError, check_name
@@ -106,10 +106,11 @@ def ablation_study(**parameters: Any) -> pd.DataFrame:
 def people_study(**parameters: Any) -> pd.DataFrame:
     """The published runs and, with a path as `data`, those of `models` trained here with `target` on top.
 
-    On `data` "published" or "demo", `models` and `seeds` select published runs; without them, all are taken.
+    On `data` "published" or "demo", `models` and `seeds` select published runs; without them, all are taken. Those of
+    the ablation are no networks for use, and left out.
     """
     _check(parameters)
-    table, models = published_runs(), split_names(parameters["models"])
+    table, models = published_networks(), split_names(parameters["models"])
     if parameters["data"] not in (PUBLISHED, "demo"):
         return pd.concat([_trained(parameters, models), table], ignore_index=True) if models else table
     for model in models:

@@ -23,6 +23,7 @@ BUDGETS = {
 }  # fmt: skip
 WIDTHS = (32, 32, 64, 64, 80, 80, 80, 80)  # mobilenet-46k: two at full resolution, then a pool and six blocks
 STRIDES = (1, 1, 2, 1, 2, 1)  # of the blocks
+CHAIN = ("cnn4fc", "cnn8fc", "cnn8", "narrow8", "separable8")  # the families in the order of the ablation
 SHALLOW = (32, 32, 64, 64)  # convolutions of cnn-103k
 HIDDEN = 512  # fully connected layer of cnn-103k
 
@@ -84,7 +85,7 @@ def matched(family: str, budget: int, classes: int = len(CLASSES)) -> nn.Sequent
 
 def chain(budget: int) -> list[str]:
     """The networks of one budget in the order of the ablation, by name."""
-    sizes = dict.fromkeys(("cnn4fc", "cnn8fc", "cnn8", "narrow8", "separable8"), budget) | {"narrow8": BUDGETS[budget]}
+    sizes = dict.fromkeys(CHAIN, budget) | {"narrow8": BUDGETS[budget]}
     return [f"{family}-{thousands(size)}" for family, size in sizes.items()]
 
 

@@ -174,17 +174,21 @@ def in_people(row: pd.Series) -> str:
 
 
 def runs_table(table: pd.DataFrame, language: str) -> Table:
-    """The runs behind the numbers: one row per model and setup, with seeds."""
+    """The runs behind the numbers: one row per setup, with the models trained in it, and their seeds."""
     strings = labels(language)
     runs = table.assign(seed=table.seed.astype(str), seconds=table.seconds.round().astype(int).map("{:,}".format))
     names = (f"{model}.{DATA_OF_TARGET[target]}" for model, target in zip(runs.model, runs.target, strict=True))
+    starts = table.start.fillna("").str.partition("@")[0]
+    runs["start"] = starts.mask(starts == table.model, strings["own_weights"])
     runs["model"] = [name + EARLIER * old for name, old in zip(names, earlier(table), strict=True)]
-    runs["start"] = runs.start.astype(object).mask(runs.start.isna(), "")
     runs["teachers"] = [names.count(" + ") + 1 if names else 0 for names in table.teachers]
-    way = ["model", "recipe", "epochs", "start", "teachers", "device"]
-    shown = runs.groupby(way, sort=False)[["seed", "seconds"]].agg(strings["comma"].join).reset_index()
+    way = ["recipe", "epochs", "start", "teachers", "device"]
+    join = strings["comma"].join
+    by_model = runs.groupby(["model", *way], sort=False)[["seed", "seconds"]].agg(join).reset_index()
+    shown = by_model.groupby([*way, "seed"], sort=False)[["model", "seconds"]].agg(join).reset_index()
     told = [column for column in ("start", "teachers") if runs[column].any()]
-    shown = shown[["model", "recipe", "epochs", *told, "seed", "seconds", "device"]]
+    devices = ["device"] if runs.device.nunique() > 1 else []  # one is told in the text
+    shown = shown[["model", "recipe", "epochs", *told, "seed", "seconds", *devices]]
     text = strings("runs_caption", earlier=EARLIER if earlier(table).any() else "")
     return Table("runs", text, shown.rename(columns=strings), note(table, language))
 
