@@ -14,6 +14,7 @@ INNER = re.compile(r"\\begin\{(cases|aligned|alignedat|array)\}((?:(?!\\begin\{\
 LOST = re.compile(r"\\(?:text)?color\b|\\hline|\\begin\{array\}\s*(?:\[\w\])?\s*\{[^{}]*\|")  # what pandoc cannot set
 BREAK = r"\\"  # between rows
 CELL = re.compile(r"(?<!\\)&")
+NESTED = r"(?:[^{}]|\{[^{}]*\})"  # a character, or a group in braces
 # Macros that JupyterLab's MathJax knows and pandoc does not, each with what it stands for.
 REPLACED = {
     r"\\(?:label\{[^}]*\}|nonumber|notag|displaystyle(?=\s*\\begin))": "",
@@ -21,6 +22,10 @@ REPLACED = {
     r"\\[bB]igg?[lrm]?\s*(?=\\(?:langle|rangle|lfloor|rfloor|lceil|rceil|[lr]Vert|\||uparrow|downarrow))": "",
     r"\\textcolor\{[^{}]*\}|\\color\{[^{}]*\}": "",
     r"\\cfrac": r"\\frac",
+    r"\\[dt]binom": r"\\binom",
+    r"\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge)\b\s*": "",
+    rf"\{{\\(bf|rm|it|cal|sf|tt)\b\s*({NESTED}*)\}}": r"\\math\1{\2}",
+    r"\\begin\{(aligned|gathered|alignedat)\}\[\w\]": r"\\begin{\1}",
     r"\\!": "",  # pandoc would move what follows by an em
     r"(?<!\\)\\&": r"\\text{\\&}",
     r"\\left\s*\\\|": r"\\left\\lVert ",
@@ -29,6 +34,10 @@ REPLACED = {
     r"\\(?:fbox|hbox|mbox)(?=\{)": r"\\text",
     # A matrix without brackets, which pandoc sets without gaps.
     r"(?<![|(\[{.])\\begin\{matrix\}((?s:(?:(?!\\begin).)*?))\\end\{matrix\}": r"\\begin{array}{c}\1\\end{array}",
+    # A brace before an array, which would not grow with it.
+    r"\\left\s*\\\{\s*\\begin\{array\}\s*\{[^{}|]*\}((?s:(?:(?!\\begin).)*?))\\end\{array\}\s*\\right\s*\.": (
+        r"\\begin{cases}\1\\end{cases}"
+    ),
     r"\\begin\{dcases\}": r"\\begin{cases}",
     r"\\end\{dcases\}": r"\\end{cases}",
     r"\\begin\{vmatrix\}": r"\\left|\\begin{matrix}",

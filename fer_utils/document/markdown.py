@@ -17,8 +17,10 @@ BLOCK_TAG = re.compile(
 RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea|svg)(\s|>|$)", re.IGNORECASE)
 DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the second line of a table
 CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
-MATH = re.compile(r"(?<![\\$])\$(?!\$)([^$\n]+)(?<!\\)\$(?!\$)")
+MATH = re.compile(r"(?<![\\$])\$(?!\$)((?:[^$\n]|\n(?!\s*\n))+)(?<!\\)\$(?!\$)")
 ITEM = re.compile(r"( *)(\d{1,9})([.)])(?=\s)")  # the number of an item
+LIST_FENCE = re.compile(r" {4,}(`{3,}|~{3,})")  # of a code block in a list
+LIST_ITEM = re.compile(r" *(?:[-*+]|\d{1,9}[.)])\s")
 LANGUAGE = re.compile(r"\s*\{?\.?([A-Za-z][\w+-]*)(?=[\s},:]|$)")  # of a code block
 COMMAND = re.compile(r"\\[A-Za-z]|[\^_]\{")  # only formulas have these
 NOTE = re.compile(r"\[\^([^\]\s]+)\]")
@@ -48,8 +50,9 @@ def for_pandoc(text: str, cell: int) -> str:
         if end is None:
             if words and words[-1].strip() and _begins_table(lines, place):
                 words.append("")
-            words.append(lines[place])
-            place += 1
+            end = _end_of_list_code(lines, place, words) or place + 1
+            words += ["", *lines[place:end]] if end > place + 1 else lines[place:end]
+            place = end
             continue
         end_words()
         block = lines[place:end]
@@ -63,14 +66,27 @@ def _end_of_block(lines: list[str], place: int) -> int | None:
     """Where the code or HTML block that begins at a line ends; None if none begins."""
     line = lines[place]
     if fence := FENCE.match(line):
-        ends = re.compile(rf" {{0,3}}{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*")
-        return next((i + 1 for i in range(place + 1, len(lines)) if ends.fullmatch(lines[i])), len(lines))
+        return _end_of_fence(lines, place, fence, " {0,3}") or len(lines)
     if tag := RAW_TAG.match(line):
         closing = f"</{tag[1].lower()}"
         return next((i + 1 for i in range(place, len(lines)) if closing in lines[i].lower()), len(lines))
     if BLOCK_TAG.match(line):
         return next((i for i in range(place, len(lines)) if not lines[i].strip()), len(lines))
     return None
+
+
+def _end_of_fence(lines: list[str], place: int, fence: re.Match[str], indented: str) -> int | None:
+    """Where the code block ends whose fence is in a line; None if it is not closed."""
+    ends = re.compile(rf"{indented}{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*")
+    return next((i + 1 for i in range(place + 1, len(lines)) if ends.fullmatch(lines[i])), None)
+
+
+def _end_of_list_code(lines: list[str], place: int, before: list[str]) -> int | None:
+    """Where the code block ends that begins in a list without a blank line before it; None if none begins."""
+    fence = LIST_FENCE.match(lines[place])
+    if fence is None or not before or not before[-1].strip() or not any(map(LIST_ITEM.match, before)):
+        return None
+    return _end_of_fence(lines, place, fence, " *")
 
 
 def _closed(block: list[str]) -> str:
@@ -109,14 +125,16 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 def _formulas(text: str) -> str:
     """Formulas in marks that pandoc cannot misread. A single dollar, as in a price, begins none.
 
-    A formula may have blanks inside of its dollars, on both sides or if it has commands, and a digit after them.
+    A formula may have blanks inside of its dollars, on both sides or if it has commands, and a digit after them. One
+    with commands may have several lines.
     """
     parts, place = [], 0
     while found := MATH.search(text, place):
         inside, after = found[1].strip(), text[found.end() : found.end() + 1]
         sure = (len(inside) == 1 and inside.isalpha()) or bool(COMMAND.search(inside))
-        both = found[1][0].isspace() and found[1][-1].isspace()
-        plain = found[1] == inside and not after.isdigit()
+        one_line = "\n" not in found[1]
+        both = one_line and found[1][0].isspace() and found[1][-1].isspace()
+        plain = one_line and found[1] == inside and not after.isdigit()
         end = found.end() if inside and (sure or both or plain) else found.start() + 1
         parts.append(text[place : found.start()])
         apart = "<!-- -->" if after.isdigit() else ""  # pandoc ends no formula before a digit

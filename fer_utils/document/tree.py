@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -33,7 +34,8 @@ WRAPPERS = {
     "b": "Strong", "strong": "Strong", "i": "Emph", "em": "Emph", "cite": "Emph", "var": "Emph", "sub": "Subscript",
     "sup": "Superscript", "s": "Strikeout", "del": "Strikeout", "strike": "Strikeout", "u": "Underline",
     "ins": "Underline", "small": "", "big": "", "font": "", "span": "", "mark": "", "center": "", "a": "", "div": "",
-    "p": "", "kbd": "", "code": "", "tt": "", "samp": "", "abbr": "", "q": "",
+    "p": "", "kbd": "", "code": "", "tt": "", "samp": "", "abbr": "", "q": "", "dfn": "Emph", "picture": "", "ul": "",
+    "ol": "", "time": "", "label": "", "bdi": "",
 }  # fmt: skip
 # Tags whose content must not or cannot be shown.
 ACTIVE = re.compile(
@@ -41,6 +43,14 @@ ACTIVE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 COMPARISON = re.compile(r"\$[^$<>\n]*<[^$<>\n]*\$")  # in a formula, and no tag
+CODE = re.compile(r"<(code|pre|kbd|samp|tt)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+DOLLAR = "\ue000"  # stands for one in code, where it begins no formula
+# LaTeX's marks of formulas in HTML, and those between dollars.
+HTML_MATH = re.compile(
+    r"\$\$.*?\$\$|\$[^$\n]*\$|\\\((?P<inline>.*?)\\\)|\\\[(?P<display>.*?)\\\]"
+    r"|(?P<whole>\\begin\{(\w+\*?)\}.*?\\end\{\4\})",
+    re.DOTALL,
+)
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 COLOURS = re.compile(
     r"<(?:style[^<]*|[^<>]*)\b(?:background|color)[-\w]*\s*[:=]", re.IGNORECASE
@@ -62,8 +72,9 @@ def pandoc(text: str, to: str, format: str, *options: str, strict: bool = True) 
 
 def _read_html(text: str) -> list[Element]:
     """The blocks of HTML, with formulas between dollars, unless these are none, as in a column of texts."""
+    text = CODE.sub(lambda found: found[0].replace("$", DOLLAR), text)
     for format in (f"{HTML_FORMAT}+tex_math_dollars", HTML_FORMAT):
-        read = pandoc(text, "json", format)
+        read = pandoc(text, "json", format).replace(DOLLAR, "$")
         try:
             if '"Math"' in read:
                 pandoc(read, "typst", "json")
@@ -71,6 +82,14 @@ def _read_html(text: str) -> list[Element]:
         except FerError:
             pass
     return json.loads(read)["blocks"]
+
+
+def _in_dollars(found: re.Match[str]) -> str:
+    """A formula of HTML between dollars."""
+    if found["inline"]:
+        return f"${found['inline'].strip()}$"
+    content = found["display"] or (environment(unescape(found["whole"] or "")) or ("", ""))[1]
+    return f"$${escape(unescape(content))}$$" if content else found[0]
 
 
 @dataclass
@@ -147,7 +166,7 @@ class Tree:
         text = DRAWING.sub(lambda found: f'<img src="{data_uri(found[0])}">', text)
         if COLOURS.search(text):
             self.tell(f"cell {self.number}: the colours of HTML are left out")
-        return _paragraphs(self._clean(_read_html(ACTIVE.sub("", text))))
+        return _paragraphs(self._clean(_read_html(HTML_MATH.sub(_in_dollars, ACTIVE.sub("", text)))))
 
     def _literal(self, text: str) -> list[Element]:
         """A tag in a line of text: a picture or line break, or shown as it is if HTML has no such tag."""
@@ -155,9 +174,11 @@ class Tree:
         name = tag[2].lower() if tag else ""
         if name == "br":
             return [{"t": "LineBreak"}]
+        if name == "li":
+            return [] if tag and tag[1] else [{"t": "LineBreak"}, {"t": "Str", "c": "•"}, {"t": "Space"}]
         if name in ("img", "input") or ACTIVE.match(text):
             return inlines(self._html(text))
-        if tag is None or name in WRAPPERS or name in ("hr", "wbr", "script", "style"):
+        if tag is None or name in WRAPPERS or name in ("hr", "wbr", "source", "script", "style"):
             return []  # a comment, or a tag without its partner
         return [{"t": "Str", "c": text}]
 

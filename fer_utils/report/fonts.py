@@ -14,7 +14,8 @@ from fer_utils.errors import FerError
 FOLDER = Path(__file__).with_name("fonts")
 PACKAGES = ("noto_cjk_sans_otc", "manimgx_fonts")
 CHINESE = "Noto Sans CJK TC"
-MONOSPACE = "DejaVu Sans Mono"  # Typst has it, and so has matplotlib
+MATPLOTLIB = Path(get_data_path()) / "fonts" / "ttf"
+SYMBOLS = {"DejaVu Sans": "DejaVuSans.ttf", "DejaVu Sans Mono": "DejaVuSansMono.ttf"}  # matplotlib's, by family
 CJK = {"HIRAGANA": "Noto Sans CJK JP", "KATAKANA": "Noto Sans CJK JP", "HANGUL": "Noto Sans CJK KR"}
 INVISIBLE = "\ufe0e\ufe0f\u200d\u200b\u2060"  # they shape or part other characters
 
@@ -29,15 +30,19 @@ def families(language: str) -> list[str]:
 
 def folders() -> list[Path]:
     """The folders of the fonts."""
+    return [FOLDER, *_packages(), MATPLOTLIB]
+
+
+def _packages() -> list[Path]:
     specs = [spec for name in PACKAGES if (spec := find_spec(name))]
-    return [FOLDER, *(Path(place) for spec in specs for place in spec.submodule_search_locations or ())]
+    return [Path(place) for spec in specs for place in spec.submodule_search_locations or ()]
 
 
 def typst_families(text: str, language: str) -> list[str]:
     """The font families for a text, in the order in which Typst tries them."""
     latin = "Libertinus Serif"
     first = [CHINESE, latin] if language == "zh-TW" else [latin, _chinese_of(text)]
-    return list(dict.fromkeys([*first, CHINESE, *_fonts(), MONOSPACE]))
+    return list(dict.fromkeys([*first, CHINESE, *_fonts(), *SYMBOLS]))
 
 
 def _chinese_of(text: str) -> str:
@@ -59,18 +64,20 @@ def _characters(folder: Path) -> set[int]:
 @cache
 def _fonts() -> list[str]:
     """The families in the folders of the packages."""
-    return [FT2Font(str(file)).family_name for folder in folders()[1:] for file in sorted(folder.glob("*.tt?"))]
+    return [FT2Font(str(file)).family_name for folder in _packages() for file in sorted(folder.glob("*.tt?"))]
 
 
 @cache
-def _monospace() -> set[int]:
-    return set(FT2Font(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono.ttf")).get_charmap())
+def _symbols() -> set[int]:
+    """The characters that matplotlib's fonts for symbols can draw."""
+    return {character for file in SYMBOLS.values() for character in FT2Font(str(MATPLOTLIB / file)).get_charmap()}
 
 
 def missing_glyphs(text: str) -> Iterator[str]:
     """The characters of a text that no font can draw, each once."""
     for character in sorted(set(text) - set(INVISIBLE)):
-        known = any(ord(character) in _characters(folder) for folder in folders()) or ord(character) in _monospace()
+        known = any(ord(character) in _characters(folder) for folder in (FOLDER, *_packages()))
+        known = known or ord(character) in _symbols()
         if character.isprintable() and not known:
             yield character
 
