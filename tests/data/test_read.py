@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from fer_utils.data.faces import CLASSES, UNLABELLED, FaceSet
+from fer_utils.data.faces import CLASSES, UNLABELLED, USAGES, FaceSet
 from fer_utils.data.load import load, read
 from fer_utils.errors import InputError
 from tests.conftest import pixels, write_csv
@@ -222,15 +222,17 @@ def test_a_column_split_tells_the_usage_and_labels_the_class(
 
 
 def test_a_folder_of_csv_files_is_one_data_set(faces: FaceSet, tmp_path: Path) -> None:
-    few = faces[np.arange(9)]
-    for part, rows in {"train": few[:3], "val": few[3:6], "test": few[6:]}.items():
-        lines = [f"{label},{pixels(image)}" for label, image in zip(rows.labels, rows.images, strict=True)]
+    rows = {"train": faces[np.arange(3)], "val": faces[np.arange(3, 6)], "test": faces[np.arange(6, 9)]}
+    for part, few in rows.items():
+        lines = [f"{label},{pixels(image)}" for label, image in zip(few.labels, few.images, strict=True)]
         (tmp_path / f"{part}.csv").write_text("\n".join(["emotion,pixels", *lines]))
     found = read(tmp_path)
-    for usage, rows in {"Training": few[:3], "PublicTest": few[3:6], "PrivateTest": few[6:]}.items():
-        assert (found.images[found.usage == usage] == rows.images).all()
-    (tmp_path / "test.csv").write_text("\n".join(["pixels", *map(pixels, few.images[6:])]))
-    assert (read(tmp_path).labels[read(tmp_path).usage == "PrivateTest"] == UNLABELLED).all()
+    for usage, few in zip(USAGES, rows.values(), strict=True):
+        assert (found.images[found.usage == usage] == few.images).all()
+        assert (found.labels[found.usage == usage] == few.labels).all()
+    (tmp_path / "test.csv").write_text("\n".join(["pixels", *map(pixels, rows["test"].images)]))
+    found = read(tmp_path)
+    assert (found.labels[found.usage == "PrivateTest"] == UNLABELLED).all()
     (tmp_path / "more.csv").write_text((tmp_path / "train.csv").read_text())
     with pytest.raises(InputError, match=r"beside those of train and test lies 'more\.csv'"):
         read(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pypdfium2
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
-MARGIN_PT = 62  # 2.2 cm, and a little that glyphs stand out
+MARGIN_PT = 60  # 2.2 cm, less a little that glyphs stand out
 
 
 def pages_of(pdf: bytes | Path) -> list[str]:
@@ -20,7 +20,12 @@ def pictures_of(pdf: bytes | Path) -> int:
 
 
 def is_inside(pdf: bytes) -> bool:
-    """Whether the text of the first page ends left of its right margin."""
-    page = pypdfium2.PdfDocument(pdf)[0]
+    """Whether all text and pictures stand left of the right margin of their page, and no lower than it ends."""
+    return all(map(_is_inside, pypdfium2.PdfDocument(pdf)))
+
+
+def _is_inside(page: pypdfium2.PdfPage) -> bool:
     text = page.get_textpage()
-    return all(text.get_rect(i)[2] < page.get_width() - MARGIN_PT for i in range(text.count_rects()))
+    boxes = [text.get_rect(i) for i in range(text.count_rects())]
+    boxes += [picture.get_bounds() for picture in page.get_objects([FPDF_PAGEOBJ_IMAGE])]
+    return all(right < page.get_width() - MARGIN_PT and bottom > 0 for _, bottom, right, _ in boxes)

@@ -432,6 +432,11 @@ def test_formulas_are_found_as_people_write_them(tmp_path: Path) -> None:
     document = exported(TypstPDFExporter, tmp_path, text, r"<div>For $i<n$ we have more</div>")
     for shown in ("3×3", "48×48", "𝛼", "𝛽", "𝑥", "$5 to $10, $6.50$7", "we have more"):
         assert shown in document
+    html = r"<p>\(\gamma\) <code>$HOME/$USER</code></p>\begin{align}c &amp;= d\end{align}<pre>$e$</pre>"
+    lines = "A formula $a_{1} +\nb_{2}$ over lines. Costs $5 and\n$6 today."
+    document = exported(TypstPDFExporter, tmp_path, lines, ran({"text/html": html}))
+    for shown in ("𝑎1", "Costs $5 and $6", "𝛾", "𝑐 = 𝑑", "$HOME/$USER", "$e$"):
+        assert shown in document.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
@@ -439,7 +444,9 @@ def test_formulas_are_found_as_people_write_them(tmp_path: Path) -> None:
     [
         (r"a \odot b \otimes c \ominus d", "⊙⊗⊖"), (r"A \cap B, \bigcap_i \sqcap", "∩⋂⊓"), (r"x\!=\!1", "𝑥=1"),
         (r"A \& B", "𝐴&𝐵"), (r"\left\|x\right\| + \|w\|_2^2", "∥𝑥∥"), (r"\bra{a}\braket{a|b}", "⟨𝑎"),
-        (r"\begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix}", "1234"),
+        (r"\begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix}", "1234"), (r"{\bf x_{1}} {\cal L}", "𝐱ℒ"),
+        (r"\dbinom{n}{k} \large y", "𝑛𝑘𝑦"), (r"\begin{aligned}[t] a &= b\end{aligned}", "𝑎=𝑏"),
+        (r"\left\{ \begin{array}{ll} 1 & x>0 \\ 2 & y \end{array} \right.", "1𝑥2𝑦"),
     ],
 )  # fmt: skip
 def test_commands_of_latex_are_set(formula: str, shown: str, tmp_path: Path) -> None:
@@ -454,3 +461,33 @@ def test_numbers_notes_and_languages_are_read_as_jupyterlab_does(tmp_path: Path)
     for shown in ("1986. What a year", "[^a-z] is no note", "x <- 1", "int i;", "y = 2"):
         assert shown in document
     assert "{r}" not in document
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_a_list_may_hold_code_without_a_blank_line(exporter: type[Exporter], tmp_path: Path) -> None:
+    document = exported(exporter, tmp_path, "1. First\n    ```python\n    x = 7\n    y = 8\n    ```\n2. Then")
+    words = " ".join(re.sub("<[^>]*>", "", document).split())
+    assert "First x = 7 y = 8" in words
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_tags_in_a_line_leave_no_trace(exporter: type[Exporter], tmp_path: Path) -> None:
+    (tmp_path / "face.png").write_bytes(face("png"))
+    picture = "<picture><source srcset='face.webp'><img src='face.png'></picture>"
+    document = exported(
+        exporter, tmp_path, f"a <dfn>term</dfn> {picture}\n\n| a |\n|---|\n| <ul><li>one</li><li>two</li></ul> |"
+    )
+    for word in ("dfn", "source", "picture", "&lt;"):
+        assert word not in re.sub(r"<style.*?</style>|data:[^\"]*", "", document, flags=re.DOTALL)
+    assert document.count("•") == 2
+
+
+def test_pictures_and_formulas_are_no_larger_than_the_page(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 60)).save(tmp_path / "a.png")
+    sizes = ("width='10in'", "width='30cm' height='2cm'", "height='5000'", "style='width: 15in'", "width='200%'")
+    cells = [new_markdown_cell(f"<img src='a.png' {size}>") for size in sizes]
+    sums = " + ".join(f"a_{{{i}}}x_{{{i}}}" for i in range(60))
+    tall = r"\\".join(f"a_{{{i}}} &= {i}" for i in range(90))
+    cells += [new_markdown_cell(rf"Text $\frac{{{sums}}}{{2}}$ $$\begin{{aligned}}{tall}\end{{aligned}}$$")]
+    pdf, _ = TypstPDFExporter().from_notebook_node(new_notebook(cells=cells), {"metadata": {"path": str(tmp_path)}})
+    assert is_inside(pdf)

@@ -169,11 +169,11 @@ CLAIMS: list[tuple[str, Claim, Claim]] = [
         "which change has no effect",
         (
             lambda: families(PAIR, equals_of(0.50, 0.505, 0.50, 0.505, 0.50)),
-            "not significant at any size: depth with the Mob",
+            "not significant by itself at any size: depth with the Mob",
         ),
         (
             lambda: families(PAIR, equals_of(0.40, 0.50, 0.60, 0.65, 0.70)),
-            "every change is significant at one size or more.",
+            "each of them is significant at one size or more.",
         ),
     ),
     (

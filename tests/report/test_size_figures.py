@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_utils.analysis.published import PEERS, published_runs, trained_alike
+from fer_utils.analysis.published import PEERS, published_networks, published_runs, trained_alike
 from fer_utils.data import demo
 from fer_utils.errors import InputError
 from fer_utils.report.block_figures import separable_block
@@ -22,7 +22,7 @@ def test_the_same_table_is_drawn_with_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh-TW"])
 def test_every_network_is_named_on_the_curve_and_no_name_hides_another(language: str) -> None:
-    published = published_runs()
+    published = published_networks()
     figure = curve(published[published.target == "labels"], "curve", language)
     assert figure is not None
     texts = figure.drawing.axes[0].texts
