@@ -157,8 +157,10 @@ def csvs() -> st.SearchStrategy[bytes]:
 def arrays(draw: st.DrawFn) -> dict[str, Any]:
     """Images of some shape and type, and often labels."""
     shape = draw(st.sampled_from([(3, 48, 48), (3, 2304), (3, 48, 48, 1), (3, 1, 48, 48), (3, 20, 30, 3), (3, 48), ()]))
-    images = (np.arange(np.prod(shape, dtype=int)) % draw(st.sampled_from([2, 256, 300]))).reshape(shape)
-    found = {draw(st.sampled_from(["x", "x_train", "images", "x_test"])): images.astype(draw(st.sampled_from("BqfdU")))}
+    images = (np.arange(np.prod(shape, dtype=int)) % draw(st.sampled_from([2, 256, 256, 256, 300]))).reshape(shape)
+    found = {
+        draw(st.sampled_from(["x", "x_train", "images", "x_test"])): images.astype(draw(st.sampled_from("BBqfdU")))
+    }
     labels = [
         np.arange(3),
         np.eye(7)[:3],
