@@ -19,6 +19,8 @@ DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the sec
 CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MATH = re.compile(r"(?<![\\$])\$(?!\$)((?:[^$\n]|\n(?!\s*\n))+)(?<!\\)\$(?!\$)")
 ITEM = re.compile(r"( *)(\d{1,9})([.)])(?=\s)")  # the number of an item
+HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
+RULE = re.compile(r" {0,3}(?:([*_])(?:[ \t]*\1){2,}|-(?:[ \t]+-){2,})[ \t]*")  # `---` may underline a heading
 LIST_FENCE = re.compile(r" {4,}(`{3,}|~{3,})")  # of a code block in a list
 LIST_ITEM = re.compile(r" *(?:[-*+]|\d{1,9}[.)])\s")
 LANGUAGE = re.compile(r"\s*\{?\.?([A-Za-z][\w+-]*)(?=[\s},:]|$)")  # of a code block
@@ -48,7 +50,7 @@ def for_pandoc(text: str, cell: int) -> str:
     while place < len(lines):
         end = _end_of_block(lines, place)
         if end is None:
-            if words and words[-1].strip() and _begins_table(lines, place):
+            if words and words[-1].strip() and _needs_blank_line(lines, place):
                 words.append("")
             end = _end_of_list_code(lines, place, words) or place + 1
             words += ["", *lines[place:end]] if end > place + 1 else lines[place:end]
@@ -106,6 +108,15 @@ def _raw_html(html: str) -> str:
     return f"\n{fence}{{=html}}\n{html}\n{fence}\n"
 
 
+def _needs_blank_line(lines: list[str], place: int) -> bool:
+    """Whether pandoc would not see that a block begins at a line, or that one has ended before it."""
+    return (
+        _begins_table(lines, place)
+        or HEADING.match(lines[place - 1]) is not None  # else a rule below it would underline it
+        or RULE.fullmatch(lines[place]) is not None
+    )
+
+
 def _begins_table(lines: list[str], place: int) -> bool:
     """Whether a line is the head of a table, and the line before it none of a table."""
     if place + 1 >= len(lines) or "|" not in lines[place] or "|" in lines[place - 1]:
@@ -145,14 +156,19 @@ def _formulas(text: str) -> str:
 
 def _items(text: str) -> str:
     """A text whose lists `1)` are lists `1.`; a number within a paragraph begins none unless it is 1."""
-    lines, before, inside = text.split("\n"), "", False
+    lines, before = text.split("\n"), ""
+    lists: set[int] = set()  # how far the items of open lists are indented
     for place, line in enumerate(lines):
+        indented = len(line) - len(line.lstrip())
         if found := ITEM.match(line):
-            if inside or found[2] == "1" or not before.strip():
-                lines[place], inside = ITEM.sub(r"\1\2.", line, count=1), True
+            if indented in lists or found[2] == "1" or not before.strip():
+                lines[place] = ITEM.sub(r"\1\2.", line, count=1)
+                lists = {each for each in lists if each < indented} | {indented}
             elif found[3] == ".":
                 lines[place] = ITEM.sub(r"\1\2\\.", line, count=1)
-        before, inside = line, inside and bool(line.strip())
+        elif line.strip() and not before.strip():  # a paragraph ends the lists that it is not indented in
+            lists = {each for each in lists if each < indented}
+        before = line
     return "\n".join(lines)
 
 

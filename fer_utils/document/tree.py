@@ -24,7 +24,8 @@ Element = dict[str, Any]
 # As Jupyter reads it: an @ is no citation, a list needs no blank line before it, and no cell begins with YAML.
 MARKDOWN = (
     "markdown-smart-citations-yaml_metadata_block-native_divs-native_spans-markdown_in_html_blocks-fancy_lists"
-    "-superscript-subscript-grid_tables-multiline_tables-simple_tables+pipe_tables+lists_without_preceding_blankline"
+    "-definition_lists-line_blocks-example_lists-fenced_divs-bracketed_spans-header_attributes-inline_code_attributes"
+    "-inline_notes-implicit_header_references-superscript-subscript-grid_tables-multiline_tables-simple_tables+pipe_tables+lists_without_preceding_blankline"
     "-blank_before_header-blank_before_blockquote+autolink_bare_uris+tex_math_double_backslash"
 )
 HTML_FORMAT = "html-native_divs-native_spans"

@@ -461,6 +461,14 @@ def test_numbers_notes_and_languages_are_read_as_jupyterlab_does(tmp_path: Path)
     for shown in ("1986. What a year", "[^a-z] is no note", "x <- 1", "int i;", "y = 2"):
         assert shown in document
     assert "{r}" not in document
+    cells = ["<a id='x'></a>\n## 1. Intro\n---\ntext", "one\n***\ntwo", "Term\n: meaning", "| bar", "[Intro] and x^[y]"]
+    cells += ["1. one\n2. two\n   - a\n   - b\n\n     below\n3. three", "::: note\nthree\n:::", "# Title {#x}"]
+    document = exported(TypstPDFExporter, tmp_path, *cells)
+    for shown in ("1. Intro\ntext", "one\ntwo", ": meaning", "| bar", "[Intro] and x^[y]", "below\n3. three"):
+        assert shown in document
+    assert "::: note three" in document
+    assert "Title {#x}" in document
+    assert "##" not in document
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
