@@ -249,9 +249,10 @@ def checkpoint(without: str = "", epoch: int = 0) -> bytes:
     return saved(lambda file: torch.save(content, file))
 
 
-def votes() -> bytes:
+def votes(numbers: Iterable[int] = (1,) * 10) -> bytes:
     names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "NF")
-    return pd.DataFrame({"Usage": ["Training"]} | {name: [1] for name in names}).to_csv(index=False).encode()
+    table = pd.DataFrame({"Usage": ["Training"]} | {name: [n] for name, n in zip(names, numbers, strict=True)})
+    return table.to_csv(index=False).encode()
 
 
 def parquet(table: pd.DataFrame) -> bytes:
@@ -282,7 +283,7 @@ FILES: dict[str, tuple[bytes, st.SearchStrategy[bytes]]] = {
     "npz": (npz({"x": FIRST, "y": np.arange(3)}), arrays().map(npz)),
     "npy": (npy(FIRST), arrays().map(lambda found: npy(next(iter(found.values()))))),
     "picture": (png(np.pad(FIRST[0], 20)), pictures()),
-    "votes": (votes(), st.integers(-1, 300).map(lambda number: votes().replace(b",1", b",%d" % number, 1))),
+    "votes": (votes(), st.lists(st.integers(-1, 300), min_size=10, max_size=10).map(votes)),
     "answers": (answers(range(7)), st.permutations(range(7)).map(answers)),
     "study": (STUDY, studies() | st.integers(0, 9999).map(seeded)),
     "run.json": (json.dumps(SOUND_RECORD).encode(), records()),
