@@ -62,13 +62,16 @@ def _read_arrays(path: Path, arrays: Mapping[str, np.ndarray], order: Order) -> 
     """
     sizes = {len(array) for name, array in arrays.items() if _kind(name, array) == "image"}
     names = {name: list(array) for name, array in arrays.items() if _names_classes(array) and len(array) not in sizes}
+    if len({tuple(map(named_class, each)) for each in names.values()}) > 1:
+        raise InputError(f"{path}: {' and '.join(names)} name the classes in different orders. Delete all but one")
     if not order and order is not None and names:
         order = parse_order(",".join(next(iter(names.values()))))
     groups: dict[str | None, dict[str, str]] = {}
     ignored = []
+    are_named = any(_is_label(name) and _kind(name, array) == "label" for name, array in arrays.items())
     for name, array in arrays.items():
         kind = None if name in names else _kind(name, array)
-        if kind is None:
+        if kind is None or (kind == "label" and are_named and not _is_label(name)):
             ignored += [] if name in names else [name]
             continue
         group = groups.setdefault(_part(name), {})
@@ -106,6 +109,12 @@ def _names_classes(array: np.ndarray) -> bool:
         and array.dtype.kind == "U"
         and len({named_class(name) for name in array} - {None}) == len(array)
     )
+
+
+def _is_label(name: str) -> bool:
+    """Whether the name of an array says that it has labels, as `y_train`."""
+    words = [word.lower() for word in words_in(Path(name).name)]
+    return any(KIND_OF.get(word) == "label" for word in words) or Path(name).name.lower().startswith("y")
 
 
 def _kind(name: str, array: np.ndarray) -> str | None:

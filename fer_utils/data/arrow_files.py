@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # t
 BYTES = (
     pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,
 )  # fmt: skip
+IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")  # the first bytes of files, unlike pixels
 MOST_FACES = 1_000_000
 BATCH_ROWS = 1024
 
@@ -35,51 +35,11 @@ def read_arrow(path: Path, order: Order = ()) -> FaceSet:
     Images are files as bytes, structs with such `bytes`, or pixels: lists, texts or 2,304 columns. Labels are names or
     numbers; if Hugging Face's metadata name the classes, numbers follow these, else `order`.
     """
-    return faces_of(_read(path, order), path, order, lambda row: f"{path}, row {row}")
+    return faces_of(arrow_rows(path, order), path, order, lambda row: f"{path}, row {row}")
 
 
-def read_shards(path: Path, files: Sequence[Path], order: Order, usage: Sequence[str]) -> FaceSet:
-    """Read files that together are one data set, such as those of Hugging Face, of a `usage` each.
-
-    Folders such as `emotion=3` are columns. Raises `InputError` if the files have different columns.
-    """
-    shards = [_read(file, order, _partition(file.relative_to(path))) for file in files]
-    first = shards[0]
-    for file, shard in zip(files, shards, strict=True):
-        if (shard.labels.keys(), shard.usages.keys()) != (first.labels.keys(), first.usages.keys()):
-            raise InputError(f"{file} has other columns of labels or usages than {files[0]}. Give them separately")
-    starts = np.cumsum([0, *(len(shard.images) for shard in shards)])
-
-    def column(kind: str, name: str) -> list:
-        columns = (getattr(shard, kind).get(name, [None] * len(shard.images)) for shard in shards)
-        return [word for each in columns for word in each]
-
-    rows = Rows(
-        np.concatenate([shard.images for shard in shards]),
-        {name: column("labels", name) for name in first.labels},
-        {name: column("usages", name) for name in first.usages},
-        None if any(shard.ids is None for shard in shards) else [each for shard in shards for each in shard.ids or ()],
-        {name: column("others", name) for name in dict.fromkeys(name for shard in shards for name in shard.others)},
-        first.encoded,
-        first.column,
-    )
-
-    def line(row: int) -> str:
-        place = int(np.searchsorted(starts, row, "right")) - 1
-        return f"{files[place]}, row {row - starts[place]}"
-
-    own = [each for each, shard in zip(usage, shards, strict=True) for _ in shard.images] if any(usage) else ""
-    return faces_of(rows, path, order, line, own)
-
-
-def _partition(file: Path) -> dict[str, str]:
-    """The columns that the names of a file's folders tell, such as `emotion=3`."""
-    pairs = (unquote(folder).partition("=") for folder in file.parts[:-1])
-    return {name: value for name, equals, value in pairs if equals}
-
-
-def _read(path: Path, order: Order, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
-    """The rows of a file, and columns of its `partition`."""
+def arrow_rows(path: Path, order: Order, partition: Mapping[str, str] = MappingProxyType({})) -> Rows:
+    """The rows of a file, and columns of its `partition`, each with one value."""
     with _batches(path) as (count, schema, batches):
         columns = find_columns(str(path), [*schema.names, *partition], order)
         if not 0 < count <= MOST_FACES:
@@ -153,7 +113,7 @@ def _images(batch: pa.RecordBatch, columns: Columns, path: Path, start: int) -> 
         column = column.field("bytes")
     if _is_bytes(column.type):
         encoded = [image or b"" for image in column.to_pylist()]
-        if all(len(image) == PIXELS for image in encoded):  # no image file has just this size in every row
+        if all(len(image) == PIXELS and not image.startswith(IMAGE_STARTS) for image in encoded):
             return np.frombuffer(b"".join(encoded), np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
         return read_all(map(io.BytesIO, encoded), (f"{path}, row {start + i}" for i in range(len(encoded))))
     if not (pa.types.is_nested(kind) or _is_text(kind)):

@@ -46,12 +46,22 @@ class Dialect:
     line: int  # of the names
 
 
-def read_csv(path: Path, order: Order = (), usage: str = "") -> FaceSet:
+def read_csv(path: Path, order: Order = ()) -> FaceSet:
     """Read a column of pixels (or 2,304), and columns of labels, usages and ids if there are such.
 
-    Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers; `usage`
-    is that of the rows, unless a column tells it.
+    Delimiter and encoding (UTF-8 or UTF-16) are those of the first line. `order` names the classes of numbers.
     """
+    usage = usage_by_part([part])[part] if (part := part_in_parts(member_name(path).parts)) else ""
+    rows, dialect = _read(path, order)
+    return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}", usage)
+
+
+def csv_rows(path: Path, order: Order = ()) -> Rows:
+    """The rows of a CSV file."""
+    return _read(path, order)[0]
+
+
+def _read(path: Path, order: Order) -> tuple[Rows, Dialect]:
     dialect = _dialect(path)
     columns = find_columns(f"{path}, line {dialect.line}", dialect.names, order)
     columns = replace(columns, labels=()) if order is None else columns
@@ -69,9 +79,7 @@ def read_csv(path: Path, order: Order = (), usage: str = "") -> FaceSet:
         {name: words[name] for name in columns.ignored if any(words[name])},
         column=columns.images[0],
     )
-    if part := part_in_parts(member_name(path).parts):
-        usage = usage or usage_by_part([part])[part]
-    return faces_of(rows, path, order, lambda row: f"{path}, line {_line(path, dialect, row)}", usage)
+    return rows, dialect
 
 
 def _dialect(path: Path) -> Dialect:

@@ -109,6 +109,8 @@ def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
 
 def joined(parts: Sequence[FaceSet], name: str) -> FaceSet:
     """The faces of several data sets without votes, one after the other; with ids if all have them."""
+    if len(parts) == 1:
+        return replace(parts[0], name=name)
     ids = [part.ids for part in parts if part.ids is not None]
     return FaceSet(
         np.concatenate([part.images for part in parts]),

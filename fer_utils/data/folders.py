@@ -8,17 +8,15 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.data.arrays import read_npy
-from fer_utils.data.arrow_files import read_shards
 from fer_utils.data.classes import ADVICE, DASH, LEFT_OUT, Order, class_of, is_number, named_class
-from fer_utils.data.csv_files import read_csv
-from fer_utils.data.faces import CLASSES, USAGES, FaceSet, joined
+from fer_utils.data.faces import CLASSES, USAGES, FaceSet
 from fer_utils.data.pictures import IMAGE_KINDS, is_picture, natural, read_all, visible_files
 from fer_utils.data.rows import default_usage
+from fer_utils.data.shards import TABLES, read_shards
 from fer_utils.data.usages import ALLOWED_USAGES, TRAINING, part_in, part_in_parts, part_of, usage_by_part, words_in
 from fer_utils.errors import InputError, shortened
 
 EXPORTED = re.compile(rf"({'|'.join(USAGES)})_\d+")  # a file of images exported from fer2013.csv, such as Training_12
-TABLES = (".csv", ".tsv")
 PACKED = (".zip", ".gz", ".xz", ".bz2")  # endings of files that may hold a data set
 # Endings of others, which are not read.
 UNREAD = (".tar", ".tgz", ".rar", ".7z", ".feather", ".ipc", ".pq", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".pkl")
@@ -43,14 +41,11 @@ def read_folder(path: Path, order: Order = ()) -> FaceSet:
     _refuse_unknown_parts(path, used, parts)
     usage_of = usage_by_part(parts)
     usages = [usage_of[part] if part else "" for part in parts]
-    if tables and not shards:
-        read = [read_csv(file, order, usage) for file, usage in zip(tables, usages, strict=True)]
-        return joined(read, path.name)
-    faces = read_shards(path, shards, order, usages)
+    faces = read_shards(path, used, order, usages)
     told = [f"{path}: ignored {CACHED}"] if len(files) < len(found) else []
-    if pictures := [file for file in files if file not in shards and is_picture(file)]:
+    if pictures := [file for file in files if file not in used and is_picture(file)]:
         told.append(f"{path}: ignored {len(pictures)} images such as {pictures[0]}")
-    return _noted(faces, [*told, *_unknown_parts(path, [file.stem for file in shards], parts)])
+    return _noted(faces, [*told, *_unknown_parts(path, [file.stem for file in used], parts)])
 
 
 def _is_shard(file: Path) -> bool:

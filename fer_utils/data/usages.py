@@ -62,7 +62,8 @@ def part_in_parts(names: Iterable[str]) -> str | None:
 
 def usage_by_part(parts: Iterable[str | None]) -> dict[str, str]:
     """The usage of each part: a test is PublicTest, but PrivateTest beside a validation set, which is PublicTest."""
+    parts = set(parts)
     return {usage: usage for usage in USAGES} | {
         VALIDATION: PUBLIC,
-        TEST: PRIVATE if VALIDATION in parts else PUBLIC,
+        TEST: PRIVATE if {VALIDATION, PUBLIC} & parts else PUBLIC,
     }

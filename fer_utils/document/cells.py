@@ -23,6 +23,8 @@ KINDS = (
 )  # fmt: skip
 HIDDEN = "hide-output"  # a tag
 FAILING = "raises-exception"  # a tag
+# A formula between LaTeX's marks, as sympy and IPython write it.
+FORMULA = re.compile(r"(\$\$?|\\[(\[])\s*(?:\\displaystyle\b)?\s*([^$]*?)\s*(?:\$\$?|\\[)\]])", re.DOTALL)
 HYPERLINK = re.compile(r"\x1b\].*?(\x07|\x1b\\)", re.DOTALL)  # and other commands to a terminal's window
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -109,15 +111,26 @@ def _output(output: NotebookNode, name: str, found: Cells, tell: Callable[[str],
         found.fragments.append(data[kind])
         return _raw(HTML, len(found.fragments) - 1)
     if kind == "text/latex":
-        return re.sub(r"\$\\displaystyle\s*", "$", data[kind]).strip()
+        return _latex(data[kind].strip())
     if kind == "text/plain":
         return _verbatim(data[kind])
-    name = about.get("figure", name)
+    figure = about.get("figure", name)
+    if not any(file.rpartition(".")[0] == figure for file in found.pictures):  # else it is another one of this name
+        name = figure
     content = data[kind].encode() if kind == "image/svg+xml" else b64decode(data[kind])
     file = add_picture(content, name, found.pictures, f"{where}: {name}")
     width = output.metadata.get(kind, {}).get("width")
     size = f" width={width}px" if isinstance(width, int) else ""
     return f"![{about.get('caption', '')}]({file}){{#fig-{name}{size}}}"
+
+
+def _latex(text: str) -> str:
+    """A formula in marks that pandoc cannot misread, or other LaTeX as it is."""
+    found = FORMULA.fullmatch(text)
+    if found is None:
+        return text
+    inside = re.sub(r"\n\s*\n", "\n", found[2])
+    return rf"\\({inside}\\)" if found[1] in ("$", r"\(") else rf"\\[{inside}\\]"
 
 
 def _can_show(kind: str, content: str) -> bool:

@@ -61,7 +61,7 @@ def _spaced(found: re.Match[str]) -> str:
     """An environment with blanks between its columns, which pandoc's Typst sets without."""
     name, inside = found[1], found[2]
     if name == "array":
-        inside = re.sub(r"\\hline", "", re.sub(r"^\s*(\[\w\])?\s*\{[^{}]*\}", "", inside))
+        inside = re.sub(r"\\hline", "", re.sub(rf"^\s*(\[\w\])?\s*\{{{NESTED}*\}}", "", inside))
         rows = inside.split(r"\\")
         return f"\\begin{{matrix}}{BREAK.join(_row(row, every=True) for row in rows)}\\end{{matrix}}"
     argument = re.match(r"\s*\{\d+\}", inside) if name == "alignedat" else None

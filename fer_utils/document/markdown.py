@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fer_utils.document.pictures import DRAWING, data_uri
 
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")
 # CommonMark's HTML blocks of kind 6, which end at a blank line; the Markdown after it is Markdown again.
 BLOCK_TAG = re.compile(
     r" {0,3}</?(address|article|aside|blockquote|body|center|details|dialog|dd|div|dl|dt|fieldset|figcaption|figure|"
@@ -16,15 +16,19 @@ BLOCK_TAG = re.compile(
 # Kind 1, up to the closing tag; drawings, too.
 RAW_TAG = re.compile(r" {0,3}<(script|pre|style|textarea|svg)(\s|>|$)", re.IGNORECASE)
 DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-*:?\s*)*\|?\s*")  # the second line of a table
-CODE_OR_MATH = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 MATH = re.compile(r"(?<![\\$])\$(?!\$)((?:[^$\n]|\n(?!\s*\n))+)(?<!\\)\$(?!\$)")
 ITEM = re.compile(r"( *)(\d{1,9})([.)])(?=\s)")  # the number of an item
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 RULE = re.compile(r" {0,3}(?:([*_])(?:[ \t]*\1){2,}|-(?:[ \t]+-){2,})[ \t]*")  # `---` may underline a heading
-LIST_FENCE = re.compile(r" {4,}(`{3,}|~{3,})")  # of a code block in a list
+LIST_FENCE = re.compile(r" {4,}(`{3,}(?!.*`)|~{3,})")  # of a code block in a list
+ITEM_FENCE = re.compile(r" *(?:[-*+]|\d{1,9}[.)])[ \t]+(`{3,}(?!.*`)|~{3,})")  # in its first line
 LIST_ITEM = re.compile(r" *(?:[-*+]|\d{1,9}[.)])\s")
 LANGUAGE = re.compile(r"\s*\{?\.?([A-Za-z][\w+-]*)(?=[\s},:]|$)")  # of a code block
 COMMAND = re.compile(r"\\[A-Za-z]|[\^_]\{")  # only formulas have these
+LABEL = re.compile(r"^( {0,3})(\[[^\]\n]+\]:)(.*)$", re.MULTILINE)
+ADDRESS = re.compile(r"""\s*(?:<[^>]*>|\S+)?(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*""")  # and a title
 NOTE = re.compile(r"\[\^([^\]\s]+)\]")
 ARGUMENT = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
 MACROS = re.compile(rf"\$\$?\s*((?:\\(?:re)?newcommand\*?\s*\{{?\\\w+\}}?(?:\[\d\])*{ARGUMENT}\s*)+)\$\$?")
@@ -38,22 +42,32 @@ def for_pandoc(text: str, cell: int) -> str:
     """
     shown: list[str] = []
     words: list[str] = []  # lines outside of code and HTML
+    said: list[str] = []  # all of them
 
     def end_words() -> None:
         if words:
+            said.extend(words)
             shown.append(_outside_code("\n".join(words), lambda part: _words(part, cell, notes)))
             words.clear()
 
     lines = text.split("\n")
     notes = set(re.findall(rf"^ {{0,3}}{NOTE.pattern}:", text, re.MULTILINE))
+    notes &= set(re.findall(rf"{NOTE.pattern}(?!:)", text))  # one that no word refers to is a text
     place = 0
     while place < len(lines):
         end = _end_of_block(lines, place)
+        if end is None and _is_code(lines[place], words):
+            end_words()
+            shown.append(lines[place])
+            place += 1
+            continue
         if end is None:
             if words and words[-1].strip() and _needs_blank_line(lines, place):
                 words.append("")
             end = _end_of_list_code(lines, place, words) or place + 1
-            words += ["", *lines[place:end]] if end > place + 1 else lines[place:end]
+            if end > place + 1 and words and not LIST_ITEM.match(lines[place]):
+                words.append("")
+            words += lines[place:end]
             place = end
             continue
         end_words()
@@ -61,6 +75,8 @@ def for_pandoc(text: str, cell: int) -> str:
         shown.append(_closed(block) if FENCE.match(block[0]) else _raw_html("\n".join(block)))
         place = end
     end_words()
+    if "<!--" in COMMENT.sub("", INLINE_CODE.sub("", "\n".join(said))):  # an open one would hide the next cells
+        shown.append("-->")
     return "\n".join(shown)
 
 
@@ -84,7 +100,12 @@ def _end_of_fence(lines: list[str], place: int, fence: re.Match[str], indented: 
 
 
 def _end_of_list_code(lines: list[str], place: int, before: list[str]) -> int | None:
-    """Where the code block ends that begins in a list without a blank line before it; None if none begins."""
+    """Where the code block of a list ends that begins in an item's first line, or without a blank line before it.
+
+    None if none begins.
+    """
+    if fence := ITEM_FENCE.match(lines[place]):
+        return _end_of_fence(lines, place, fence, r"[ \t]*")
     fence = LIST_FENCE.match(lines[place])
     if fence is None or not before or not before[-1].strip() or not any(map(LIST_ITEM.match, before)):
         return None
@@ -98,7 +119,7 @@ def _closed(block: list[str]) -> str:
     if not (about := block[0][fence.end() :].strip()).startswith("{="):  # a raw block
         language = LANGUAGE.match(about)
         block = [fence[0] + (language[1] if language else ""), *block[1:]]
-    is_closed = len(block) > 1 and re.fullmatch(rf"\s*{re.escape(fence[1][0])}{{{len(fence[1])},}}\s*", block[-1])
+    is_closed = _end_of_fence(block, 0, fence, " {0,3}") is not None
     return "\n".join(["", *block, *([] if is_closed else [fence[1]]), ""])
 
 
@@ -106,6 +127,13 @@ def _raw_html(html: str) -> str:
     """A raw block of pandoc's."""
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", html)), 3)
     return f"\n{fence}{{=html}}\n{html}\n{fence}\n"
+
+
+def _is_code(line: str, before: list[str]) -> bool:
+    """Whether a line is code since it is indented: after a blank line, and in no list."""
+    return (
+        line.startswith(("    ", "\t")) and not "".join(before[-1:]).strip() and not any(map(LIST_ITEM.match, before))
+    )
 
 
 def _needs_blank_line(lines: list[str], place: int) -> bool:
@@ -127,7 +155,7 @@ def _begins_table(lines: list[str], place: int) -> bool:
 def _outside_code(text: str, change: Callable[[str], str]) -> str:
     """Change a text except for its inline code."""
     parts, place = [], 0
-    for code in CODE_OR_MATH.finditer(text):
+    for code in INLINE_CODE.finditer(text):
         parts += [change(text[place : code.start()]), code[0]]
         place = code.end()
     return "".join([*parts, change(text[place:])])
@@ -172,7 +200,14 @@ def _items(text: str) -> str:
     return "\n".join(lines)
 
 
+def _defines(found: re.Match[str], notes: set[str]) -> bool:
+    """Whether a line that begins as in `[1]: address` gives an address or a note, and no other words."""
+    note = NOTE.fullmatch(found[2][:-1])
+    return note[1] in notes if note else ADDRESS.fullmatch(found[3]) is not None
+
+
 def _words(text: str, cell: int, notes: set[str]) -> str:
+    text = LABEL.sub(lambda found: found[0] if _defines(found, notes) else rf"{found[1]}\{found[2]}{found[3]}", text)
     text = MACROS.sub(lambda found: f"\n\n{found[1]}\n\n", text)
     text = _items(_formulas(text))
     text = DRAWING.sub(lambda found: f"![]({data_uri(found[0])})", text)

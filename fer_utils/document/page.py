@@ -112,10 +112,10 @@ def _tables(table: Element, where: str, room: int) -> list[Element]:
             for column, few, many in zip(columns, narrow, wide, strict=True):
                 column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / room}
             return [each_list(table, partial(_breaking, most=WORD_CHARACTERS))]
-    if any(cell[3] > 1 for row in heads + rows for cell in row[1]):
+    if any(max(cell[2:4]) > 1 for row in heads + rows for cell in row[1]):  # cells that reach over others
         raise FerError(
             f"{where}: a table of {len(columns)} columns and about {sum(least)} characters does not fit on the page, "
-            f"which has {room}. Select columns, or transpose it"
+            f"which has {room}. Select columns, transpose it, or reset its index"
         )
     parts = [_selected(table, group) for group in _groups(least, max(1, *(body[1] for body in bodies)), room)]
     for part in parts[1:]:

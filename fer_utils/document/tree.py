@@ -45,10 +45,10 @@ ACTIVE = re.compile(
 )
 COMPARISON = re.compile(r"\$[^$<>\n]*<[^$<>\n]*\$")  # in a formula, and no tag
 CODE = re.compile(r"<(code|pre|kbd|samp|tt)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-DOLLAR = "\ue000"  # stands for one in code, where it begins no formula
+DOLLAR, BACKSLASH = "\ue000", "\ue001"  # stand for those in code, where they begin no formula
 # LaTeX's marks of formulas in HTML, and those between dollars.
 HTML_MATH = re.compile(
-    r"\$\$.*?\$\$|\$[^$\n]*\$|\\\((?P<inline>.*?)\\\)|\\\[(?P<display>.*?)\\\]"
+    r"\$\$.*?\$\$|\$[^$\n]*\$|\\\((?P<inline>(?:(?!</?[A-Za-z]).)*?)\\\)|\\\[(?P<display>(?:(?!</?[A-Za-z]).)*?)\\\]"
     r"|(?P<whole>\\begin\{(\w+\*?)\}.*?\\end\{\4\})",
     re.DOTALL,
 )
@@ -57,6 +57,7 @@ COLOURS = re.compile(
     r"<(?:style[^<]*|[^<>]*)\b(?:background|color)[-\w]*\s*[:=]", re.IGNORECASE
 )  # in a tag or style sheet
 KEPT_ATTRIBUTES = ("width", "height")
+HREF = re.compile(r"""href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^"'\s>]+))""")
 WEB = re.compile(r"\s*(https?|mailto):", re.IGNORECASE)
 SCHEME = re.compile(r"\s*[A-Za-z][\w+.-]*:")
 
@@ -73,9 +74,10 @@ def pandoc(text: str, to: str, format: str, *options: str, strict: bool = True) 
 
 def _read_html(text: str) -> list[Element]:
     """The blocks of HTML, with formulas between dollars, unless these are none, as in a column of texts."""
-    text = CODE.sub(lambda found: found[0].replace("$", DOLLAR), text)
+    text = CODE.sub(lambda found: found[0].replace("$", DOLLAR).replace("\\", BACKSLASH), text)
+    text = HTML_MATH.sub(_in_dollars, text)
     for format in (f"{HTML_FORMAT}+tex_math_dollars", HTML_FORMAT):
-        read = pandoc(text, "json", format).replace(DOLLAR, "$")
+        read = pandoc(text, "json", format).replace(DOLLAR, "$").replace(BACKSLASH, r"\\")
         try:
             if '"Math"' in read:
                 pandoc(read, "typst", "json")
@@ -108,7 +110,7 @@ class Tree:
         # Its warnings are of notes and links that are named twice or not at all: as in JupyterLab, one is shown.
         read = json.loads(pandoc(self.cells.text, "json", MARKDOWN, UNDIVIDED, strict=False))
         self.version = read["pandoc-api-version"]
-        self.places = set(_places(read["blocks"]))
+        self.places = _anchors(read["blocks"]) | {place: place for place in _places(read["blocks"])}
         for block in read["blocks"]:
             if block["t"] == "RawBlock" and block["c"][0] == MARK:
                 self.number = int(block["c"][1])
@@ -167,7 +169,7 @@ class Tree:
         text = DRAWING.sub(lambda found: f'<img src="{data_uri(found[0])}">', text)
         if COLOURS.search(text):
             self.tell(f"cell {self.number}: the colours of HTML are left out")
-        return _paragraphs(self._clean(_read_html(HTML_MATH.sub(_in_dollars, ACTIVE.sub("", text)))))
+        return _paragraphs(self._clean(_read_html(ACTIVE.sub("", text))))
 
     def _literal(self, text: str) -> list[Element]:
         """A tag in a line of text: a picture or line break, or shown as it is if HTML has no such tag."""
@@ -234,8 +236,10 @@ class Tree:
             return False
         if target[0].startswith("#"):
             place = unquote(target[0][1:])
-            own = next((each for each in (place, place.lower()) if each in self.places), None)
+            own = next((self.places[each] for each in (place, place.lower()) if each in self.places), None)
             target[0] = f"#{own}"
+            if own is None:
+                self.tell(f"cell {self.number}: the link to #{place} leads nowhere; its words are shown")
             return own is not None
         return bool(WEB.match(target[0]) or not SCHEME.match(target[0]))
 
@@ -307,10 +311,23 @@ def _is_html(element: Element) -> bool:
 def _wrapped(name: str, attributes: str, inside: list[Element]) -> list[Element]:
     """Words between two tags."""
     if name in ("code", "kbd", "tt", "samp"):
+        inside = each_list(inside, lambda words: [_as_written(word) for word in words])
         return [{"t": "Code", "c": [["", [], []], text_of(inside)]}]
-    if name == "a" and (target := re.search(r"""href\s*=\s*["']?([^"'\s>]+)""", attributes)):
-        return [{"t": "Link", "c": [["", [], []], inside, [target[1], ""]]}]
+    if name == "a" and (target := HREF.search(attributes)):
+        address = unescape(next(filter(None, target.groups()), ""))
+        return [{"t": "Link", "c": [["", [], []], inside, [address, ""]]}]
     return [{"t": WRAPPERS[name], "c": inside}] if WRAPPERS[name] else inside
+
+
+def _anchors(blocks: list[Element]) -> dict[str, str]:
+    """The identifiers of headings by JupyterLab's names for them."""
+    heads = [block["c"] for block in blocks if block["t"] == "Header"]
+    return {text_of(words).strip().replace(" ", "-"): about[0] for _, about, words in heads}
+
+
+def _as_written(element: Element) -> Element:
+    """A word of code: what was read as a formula is none."""
+    return {"t": "Str", "c": f"${element['c'][1]}$"} if element["t"] == "Math" else element
 
 
 def _places(node: Any) -> list[str]:

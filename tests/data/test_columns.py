@@ -576,6 +576,18 @@ def test_several_pictures_in_one_file_are_refused(few: FaceSet, tmp_path: Path) 
         read(tmp_path)
 
 
+def test_arrays_of_other_things_are_no_labels(few: FaceSet, tmp_path: Path) -> None:
+    arrays = {"gender": np.zeros(14, int), "images": few.images, "labels": few.labels}
+    np.savez(tmp_path / "a.npz", **arrays)
+    found = read(tmp_path / "a.npz")
+    assert (found.labels == few.labels).all()
+    assert "ignored the arrays gender" in found.skipped[-1]
+    names = {"names": np.array(CLASSES), "classes": np.array(CLASSES[::-1])}
+    np.savez(tmp_path / "b.npz", **arrays, **names)
+    with pytest.raises(InputError, match="names and classes name the classes in different orders"):
+        read(tmp_path / "b.npz")
+
+
 def test_that_folders_contradict_each_other_is_told(few: FaceSet, tmp_path: Path) -> None:
     path = class_folders(tmp_path / "faces", ["test/training_subjects/happy"], few)
     found = read(path)

@@ -233,6 +233,14 @@ def test_a_folder_of_csv_files_is_one_data_set(faces: FaceSet, tmp_path: Path) -
     (tmp_path / "test.csv").write_text("\n".join(["pixels", *map(pixels, rows["test"].images)]))
     found = read(tmp_path)
     assert (found.labels[found.usage == "PrivateTest"] == UNLABELLED).all()
+    for part, few in rows.items():
+        lines = [f"{label},{part},{pixels(image)}" for label, image in zip(few.labels, few.images, strict=True)]
+        (tmp_path / f"{part}.csv").write_text("\n".join(["emotion,split,pixels", *lines]))
+    assert set(read(tmp_path).usage) == set(USAGES)
+    (tmp_path / "test.csv").write_text((tmp_path / "train.csv").read_text())
+    assert "taken as their column says, not the file" in read(tmp_path).skipped[0]
+    (tmp_path / "val.csv").unlink()
+    (tmp_path / "test.csv").unlink()
     (tmp_path / "more.csv").write_text((tmp_path / "train.csv").read_text())
     with pytest.raises(InputError, match=r"beside those of train and test lies 'more\.csv'"):
         read(tmp_path)

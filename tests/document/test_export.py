@@ -471,6 +471,42 @@ def test_numbers_notes_and_languages_are_read_as_jupyterlab_does(tmp_path: Path)
     assert "##" not in document
 
 
+def test_no_line_of_a_cell_is_lost(tmp_path: Path) -> None:
+    cells = [
+        "```x = a``` sets x\n\n# Head", "1. ```bash\n   pip install y\n   ```\n2. next", "Intro\n\n<!-- to do",
+        "shown\n\n```\n<!-- z",
+        "[1]: Krizhevsky et al, ImageNet\n\nSee [^1] and [^2]\n\n[^2]: a note", "[^1]: Goodfellow, the paper",
+        "use <code>$PATH$</code> now", "    2. foo $a$ bar", "## 1. Data\n\n[to the data](#1.-Data)",
+    ]  # fmt: skip
+    document = exported(TypstPDFExporter, tmp_path, *cells)
+    for text in ("x = a sets x", "Head", "pip install y\n2. next", "Intro\nshown\n<!-- z", "[1]: Krizhevsky", "a note"):
+        assert text in document
+    for text in ("See [^1]", "[^1]: Goodfellow", "use $PATH$ now", "2. foo $a$ bar", "to the data"):
+        assert text in document
+    nb = new_notebook(cells=[new_markdown_cell(cells[-1])])
+    assert b"/Annots" in TypstPDFExporter().from_notebook_node(nb)[0]
+
+
+def test_latex_of_outputs_is_set_in_all_marks(tmp_path: Path) -> None:
+    texts = [r"\[x^2\]", "$$\n\na_1 = 1 \n\n$$", "$ E = mc^2 $", r"$\begin{array}{@{}ll@{}} p & q\end{array}$"]
+    document = exported(TypstPDFExporter, tmp_path, *(ran({"text/latex": text}) for text in texts))
+    for shown in ("𝑥", "𝑎", "𝐸", "𝑝 𝑞"):
+        assert shown in document
+    for mark in ("$", "[", "@", "^"):
+        assert mark not in document
+    html = r"<pre>re.compile('\(a\)')</pre><table><tr><td>\[</td><td>\]</td></tr></table> \(k\)"
+    document = exported(TypstPDFExporter, tmp_path, ran({"text/html": html}))
+    for shown in (r"re.compile('\(a\)')", r"\[ \]", "𝑘"):
+        assert shown in document
+
+
+def test_a_wide_table_with_cells_over_several_rows_is_refused(tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_product([["A", "B"], ["x", "y"]])
+    table = pd.DataFrame([[10_000 + i for i in range(40)]] * 4, index)
+    with pytest.raises(FerError, match="or reset its index"):
+        exported(TypstPDFExporter, tmp_path, frame(table))
+
+
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_a_list_may_hold_code_without_a_blank_line(exporter: type[Exporter], tmp_path: Path) -> None:
     document = exported(exporter, tmp_path, "1. First\n    ```python\n    x = 7\n    y = 8\n    ```\n2. Then")
