@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_utils.analysis.published import FORMATS, RECORDS, published_runs
+from fer_utils.analysis.published import FORMATS, RECORDS, published_networks
 from fer_utils.data.faces import FaceSet
 from fer_utils.data.votes import VOTE_CLASSES
 from fer_utils.errors import FerError, InputError
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_readmes_table_has_the_bundled_networks_by_target_and_size() -> None:
-    lines = networks_block(published_runs(), FILES).splitlines()[2:]
+    lines = networks_block(published_networks(), FILES).splitlines()[2:]
     names = [line.split(" | ")[0].removeprefix("| ") for line in lines]
     assert sorted(names) == bundled_names()
     assert names[0] == "compact-46k.ferplus"
@@ -152,9 +152,9 @@ def test_a_readme_without_a_place_for_the_table_is_refused(tmp_path: Path) -> No
         fill(tmp_path / "README.md", "networks", "a table")
 
 
-def test_the_readmes_show_the_published_runs() -> None:
+def test_the_readmes_show_the_published_networks() -> None:
     for page, family in (("README.md", "compact"), ("figures/README.md", "")):
-        assert fill(ROOT / page, "networks") == networks_block(published_runs(), FORMATS, family)
+        assert fill(ROOT / page, "networks") == networks_block(published_networks(), FORMATS, family)
 
 
 def record(folder: Path, weights: str = "") -> str:
