@@ -108,9 +108,8 @@ def _tables(table: Element, where: str, room: int) -> list[Element]:
     firm = [max(pair) for pair in zip(_widths(rows, len(columns), _line), least, strict=True)]
     for narrow, wide in ((firm, whole), (least, firm)):
         if sum(narrow) <= room:
-            spare = (room - sum(narrow)) / max(1, sum(wide) - sum(narrow))
-            for column, few, many in zip(columns, narrow, wide, strict=True):
-                column[1] = {"t": "ColWidth", "c": min(few + spare * (many - few), many) / room}
+            for column, size in zip(columns, _between(narrow, wide, room), strict=True):
+                column[1] = {"t": "ColWidth", "c": size / room}
             return [each_list(table, partial(_breaking, most=WORD_CHARACTERS))]
     if any(max(cell[2:4]) > 1 for row in heads + rows for cell in row[1]):  # cells that reach over others
         raise FerError(
@@ -140,6 +139,15 @@ def _widths(rows: list, count: int, measure: Callable[[str], int]) -> list[int]:
             if cell[3] == 1 and place < count:
                 widths[place] = max(widths[place], measure(text_of(cell[4]).strip()))
     return [PADDING_CHARACTERS + each for each in widths]
+
+
+def _between(narrow: list[int], wide: list[int], room: int) -> list[int]:
+    """Widths of columns that together fit: all as wide as they would be but the widest, which share the rest."""
+
+    def limited(most: int) -> list[int]:
+        return [max(few, min(many, most)) for few, many in zip(narrow, wide, strict=True)]
+
+    return next(widths for most in range(room, -1, -1) if sum(widths := limited(most)) <= room)
 
 
 def _line(text: str) -> int:
