@@ -577,13 +577,13 @@ def test_several_pictures_in_one_file_are_refused(few: FaceSet, tmp_path: Path) 
 
 
 def test_arrays_of_other_things_are_no_labels(few: FaceSet, tmp_path: Path) -> None:
-    arrays = {"gender": np.zeros(14, int), "images": few.images, "labels": few.labels}
-    np.savez(tmp_path / "a.npz", **arrays)
+    gender = np.zeros(14, int)
+    np.savez(tmp_path / "a.npz", gender=gender, images=few.images, labels=few.labels)
     found = read(tmp_path / "a.npz")
     assert (found.labels == few.labels).all()
     assert "ignored the arrays gender" in found.skipped[-1]
-    names = {"names": np.array(CLASSES), "classes": np.array(CLASSES[::-1])}
-    np.savez(tmp_path / "b.npz", **arrays, **names)
+    orders = [np.array(CLASSES), np.array(CLASSES[::-1])]
+    np.savez(tmp_path / "b.npz", images=few.images, labels=few.labels, names=orders[0], classes=orders[1])
     with pytest.raises(InputError, match="names and classes name the classes in different orders"):
         read(tmp_path / "b.npz")
 
