@@ -55,9 +55,9 @@ class FaceSet:
         """The faces at `index`, a boolean mask `(N,)` or integer positions."""
         return replace(self, **{k: column[index] for k in COLUMNS if (column := getattr(self, k)) is not None})
 
-    def noted(self, skipped: str) -> "FaceSet":
-        """The same faces, with a note on what was not read."""
-        return replace(self, skipped=(*self.skipped, skipped))
+    def noted(self, *skipped: str) -> "FaceSet":
+        """The same faces, with notes on what was not read."""
+        return replace(self, skipped=(*self.skipped, *skipped))
 
     def part(self, usage: str) -> "FaceSet":
         """The labelled faces of one usage; may be empty."""

@@ -45,7 +45,7 @@ def read_folder(path: Path, order: Order = ()) -> FaceSet:
     told = [f"{path}: ignored {CACHED}"] if len(files) < len(found) else []
     if pictures := [file for file in files if file not in used and is_picture(file)]:
         told.append(f"{path}: ignored {len(pictures)} images such as {pictures[0]}")
-    return _noted(faces, [*told, *_unknown_parts(path, [file.stem for file in used], parts)])
+    return faces.noted(*told, *_unknown_parts(path, [file.stem for file in used], parts))
 
 
 def _is_shard(file: Path) -> bool:
@@ -54,13 +54,6 @@ def _is_shard(file: Path) -> bool:
 
 def _holds_data(file: Path) -> bool:
     return _is_shard(file) or file.name.lower().endswith((".npy", ".npz", *TABLES, *PACKED, *UNREAD))
-
-
-def _noted(faces: FaceSet, told: Sequence[str]) -> FaceSet:
-    """The faces with notes of what was not read or is doubtful."""
-    for each in told:
-        faces = faces.noted(each)
-    return faces
 
 
 def _unknown_parts(path: Path, names: Sequence[str], parts: Sequence[str | None]) -> list[str]:
@@ -119,7 +112,7 @@ def _read_images(path: Path, files: Sequence[Path], order: Order) -> FaceSet:
     )
     above = [folder for file in found for folder in _folders(path, file)[:-1] if named_class(folder) is None]
     told += _unknown_parts(path, above, parts)
-    return _noted(faces, [*told, *_skipped(path, files, len(ordered) - len(kept))])
+    return faces.noted(*told, *_skipped(path, files, len(ordered) - len(kept)))
 
 
 def _held(path: Path) -> str:

@@ -26,7 +26,6 @@ IMAGE_KINDS = ", ".join(sorted(IMAGE_SUFFIXES))  # for messages
 LARGEST_PX = 64_000_000  # pixels of an image, so that a small file cannot fill the memory
 CHANNELS = (1, 3, 4)  # gray, RGB, RGBA
 LEVELS_16_BITS = 257  # gray levels of 16 bits for each of 8 bits
-SCALED = "If they are scaled to 0..1, multiply by 255 and round"  # advice
 # Pillow's warning about metadata that do not matter, which would come without a file's name.
 warnings.filterwarnings("ignore", "Corrupt EXIF data")
 SMALLEST_PX = 16  # a smaller image is only a blur when scaled up
@@ -84,7 +83,8 @@ def gray_faces(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind == "b":
         array = array * np.uint8(255)
     if array.dtype.kind not in "biuf" or not ((array >= 0) & (array <= 255) & (array == np.floor(array))).all():
-        raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {SCALED}")
+        advice = "If they are scaled to 0..1, multiply by 255 and round"
+        raise InputError(f"{where}: pixels that are not whole numbers of 0..255. {advice}")
     if len(array) > 1 and array.max() == 1:
         raise InputError(
             f"{where}: no pixel is above 1, allowed are 0..255. If they were scaled to 0..1, scale them back"

@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def dense_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The smallest network whose convolutions are dense."""
+    """The smallest network without depthwise convolutions."""
     return exported("cnn-48k", tmp_path_factory.mktemp("export"))
 
 
